@@ -1,0 +1,31 @@
+//! Rendezvous and presence for small servers.
+//!
+//! Clients knock at one lean daemon, shake hands, are kept on the roll while they stay alive, hear at once
+//! who came and who went, and then talk to each other directly.
+//!
+//! # The way data takes
+//!
+//! ```text
+//!     socket -> engine -> session -> (ask) -> workers -> roll -> journal -> session -> bytes -> engine -> socket
+//! ```
+//!
+//! Data goes round once, always the same way; nothing calls backwards.
+//!
+//! # The floors
+//!
+//! Each floor imports only from below; `tests/layers.rs` holds every `use crate::` against this picture.
+//!
+//! ```text
+//!     bin        rollcalld, rollcall: parse the command line, run, exit code
+//!     daemon     options, wiring, signals, readiness      client   connect, call, answer, the commands
+//!     door       which doors there are; the only list     engine   sockets, time, threads, workers, limits
+//!     lekt       one protocol each: packets, and one state machine for each role
+//!     session    what a protocol is to an engine
+//!     roll       who is there, and what changed
+//!     wire       bytes in and out
+//! ```
+//!
+//! Read it from the bottom: [`wire`], [`roll`], [`session`], [`lekt`], then [`engine`], [`door`] and [`daemon`].
+
+pub mod lekt;
+pub mod wire;

@@ -1,0 +1,50 @@
+//! Bytes that came but could not be used yet.
+
+/// A queue of bytes that holds no memory while it is empty.
+#[derive(Debug, Default)]
+pub struct Buffer {
+    bytes: Vec<u8>,
+}
+
+impl Buffer {
+    /// Appends `bytes`, in exactly as much memory as is needed.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.reserve_exact(bytes.len());
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Takes the first `count` bytes away; the last one takes the memory along.
+    pub fn consume(&mut self, count: usize) {
+        if count >= self.bytes.len() {
+            self.bytes = Vec::new();
+        } else {
+            self.bytes.drain(..count);
+        }
+    }
+
+    /// What is there.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// True if nothing is there.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_buffer_holds_no_memory() {
+        let mut buffer = Buffer::default();
+        buffer.push(b"hello");
+        buffer.consume(2);
+        assert_eq!(buffer.as_slice(), b"llo");
+        buffer.consume(3);
+        assert!(buffer.is_empty());
+        assert_eq!(buffer.bytes.capacity(), 0);
+    }
+}
