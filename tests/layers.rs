@@ -1,6 +1,8 @@
 //! The house rules that a compiler does not check: who may import whom, what must not be named below the engine,
 //! how long a file may be, and where unsafe code may stand.
 
+#![cfg(test)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

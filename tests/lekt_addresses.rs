@@ -1,6 +1,7 @@
 //! LEKT, the server's side: several clients at one address, and IPv6.
 
-#[cfg(test)]
+#![cfg(test)]
+
 mod common;
 
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};

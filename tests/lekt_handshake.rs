@@ -1,6 +1,7 @@
 //! LEKT, the server's side: handshake and version rule.
 
-#[cfg(test)]
+#![cfg(test)]
+
 mod common;
 
 use common::*;

@@ -1,6 +1,7 @@
 //! LEKT, the server's side: what a heartbeat is answered, and the one order of changes.
 
-#[cfg(test)]
+#![cfg(test)]
+
 mod common;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -192,10 +193,9 @@ fn a_change_that_one_was_told_is_told_to_all(engine: Engine) {
             member.beat();
             member.expect_answer(&[], &[who(9, 7000 + round)]);
         }
-        if round % 2 == 0 {
-            drop(passing)
-        } else {
-            passing.reset()
+        match round % 2 {
+            0 => drop(passing),
+            _ => passing.reset(),
         }
         members[0].hears_at_last(&[ip(9)], &[]);
         for member in &mut members[1..] {
@@ -230,11 +230,16 @@ fn the_roll_is_one_for_all_listeners(engine: Engine) {
     two.hears(&[], &[who(3, 1)]);
 }
 
+/// A hundred addresses in turn.
+fn place(n: u16) -> u8 {
+    100 + u8::try_from(n % 100).unwrap()
+}
+
 fn a_thousand_clients_are_told_in_full(engine: Engine) {
     let daemon = Daemon::start(engine, &[]);
     let _members: Vec<Raw> =
-        (0..1000_u16).map(|n| Raw::joined(100 + (n % 100) as u8, daemon.address(), 1000 + n)).collect();
-    let everyone: Vec<Seen> = (0..1000_u16).map(|n| who(100 + (n % 100) as u8, 1000 + n)).collect();
+        (0..1000_u16).map(|n| Raw::joined(place(n), daemon.address(), 1000 + n)).collect();
+    let everyone: Vec<Seen> = (0..1000_u16).map(|n| who(place(n), 1000 + n)).collect();
     let mut last = Raw::joined(2, daemon.address(), 1);
     last.send(&BEAT.repeat(3));
     let wanted = Answer::of(&[], &everyone);

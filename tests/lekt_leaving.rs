@@ -1,6 +1,7 @@
 //! LEKT, the server's side: how a client leaves the roll.
 
-#[cfg(test)]
+#![cfg(test)]
+
 mod common;
 
 use std::collections::BTreeSet;

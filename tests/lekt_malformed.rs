@@ -1,6 +1,7 @@
 //! LEKT, the server's side: malformed input and how it is rejected.
 
-#[cfg(test)]
+#![cfg(test)]
+
 mod common;
 
 use std::io::{ErrorKind, Write};
@@ -271,7 +272,7 @@ fn random_bytes_are_rejected(engine: Engine) {
     for _ in 0..100 {
         for (_, mut client) in in_every_phase(daemon.address()) {
             let length = 8 + random.below(64);
-            client.send(&(0..length).map(|_| random.below(256) as u8).collect::<Vec<u8>>());
+            client.send(&(0..length).map(|_| random.byte()).collect::<Vec<u8>>());
             client.expect_reject();
         }
     }

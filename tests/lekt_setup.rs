@@ -1,6 +1,7 @@
 //! LEKT, the server's side: setup, joining, and sending ahead.
 
-#[cfg(test)]
+#![cfg(test)]
+
 mod common;
 
 use common::*;

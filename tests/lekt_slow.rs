@@ -1,10 +1,11 @@
 //! LEKT, the server's side: clients that do not read, and clients that fell behind.
 
-#[cfg(test)]
+#![cfg(test)]
+
 mod common;
 
 use std::io::{ErrorKind, Write};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::*;
 
@@ -19,32 +20,13 @@ on_both_engines!(
     a_peer_that_sends_one_byte_at_a_time_delays_nobody,
 );
 
-/// Sends heartbeats without reading until the server takes no more, and returns how many bytes it took. The
-/// whole time `member` is answered.
-fn stuff(stuck: &mut Raw, member: &mut Raw) -> usize {
-    stuck.stream().set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-    let beats = BEAT.repeat(256);
-    let mut sent = 0;
-    loop {
-        match stuck.stream().write(&beats[sent % BEAT.len()..]) {
-            Ok(more) => sent += more,
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
-                return sent;
-            }
-        }
-        assert!(sent < 256 << 20, "the server takes everything");
-        member.hears_nothing();
-    }
-}
-
 fn a_client_that_does_not_read_is_not_read_from(engine: Engine) {
     let daemon = Daemon::start(engine, &["--high-mark", "4096"]);
     let mut member = Raw::joined(2, daemon.address(), 1);
     let mut stuck = Raw::connect_narrow(ip(2), daemon.address());
     stuck.join(2);
     member.hears(&[], &[who(2, 2)]);
-    stuff(&mut stuck, &mut member);
+    stuck.fill_beside(|| member.hears_nothing());
 }
 
 fn a_client_that_does_not_read_delays_nobody(engine: Engine) {
@@ -54,7 +36,7 @@ fn a_client_that_does_not_read_delays_nobody(engine: Engine) {
     for client in &mut stuck {
         client.join(7000);
         member.hears(&[], &[who(3, 7000)]);
-        stuff(client, &mut member);
+        client.fill_beside(|| member.hears_nothing());
     }
     let mut other = Raw::joined(4, daemon.address(), 7001);
     member.hears(&[], &[who(4, 7001)]);
@@ -68,10 +50,10 @@ fn a_client_that_does_not_read_runs_into_the_timeout(engine: Engine) {
     let beats = BEAT.repeat(256);
     let start = Instant::now();
     let error = loop {
-        match stuck.stream().write(&beats) {
-            Ok(_) => assert!(start.elapsed() < PATIENCE, "the server goes on"),
-            Err(error) => break error,
+        if let Err(error) = stuck.stream().write_all(&beats) {
+            break error;
         }
+        assert!(start.elapsed() < PATIENCE, "the server goes on");
     };
     assert!(matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{error}");
     let mut next = Raw::joined(2, daemon.address(), 1);
@@ -85,7 +67,7 @@ fn a_client_that_reads_late_gets_every_answer(engine: Engine) {
     let mut late = Raw::connect_narrow(ip(2), daemon.address());
     late.join(2);
     member.hears(&[], &[who(2, 2)]);
-    let sent = stuff(&mut late, &mut member);
+    let sent = late.fill_beside(|| member.hears_nothing());
 
     late.expect_answer(&[], &[who(2, 1)]);
     for _ in 1..sent / BEAT.len() {

@@ -1,6 +1,7 @@
 //! LEKT, the server's side: however the stream is cut into pieces, it says the same.
 
-#[cfg(test)]
+#![cfg(test)]
+
 mod common;
 
 use std::net::SocketAddr;

@@ -3,7 +3,8 @@
 //! The model knows who is there, and what each client has been told. From the difference follows exactly what
 //! the next heartbeat must be answered. `ROLLCALL_SEED` repeats a run, `ROLLCALL_STEPS` makes it longer.
 
-#[cfg(test)]
+#![cfg(test)]
+
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +24,8 @@ const SHARING: usize = 30;
 const SHARED: usize = 6;
 
 fn every_view_is_the_roll_without_oneself(engine: Engine) {
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_micros() as u64);
+    let now =
+        || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| u64::from(since.subsec_nanos()));
     let seed = number("ROLLCALL_SEED").unwrap_or_else(now);
     let steps = number("ROLLCALL_STEPS").unwrap_or(10_000);
     println!("ROLLCALL_SEED={seed} repeats this");

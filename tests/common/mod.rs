@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod bytes;
 pub mod daemon;
+pub mod place;
 pub mod process;
 pub mod random;
 pub mod raw;
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub use answer::{Seen, ip, who};
 pub use bytes::*;
 pub use daemon::{Daemon, Engine};
+pub use place::Place;
 pub use raw::Raw;
 
 /// How long a test waits for something that has to come. Nothing is ever expected to take it.

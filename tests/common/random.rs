@@ -22,4 +22,9 @@ impl Random {
     pub fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound as u64).unwrap()
     }
+
+    /// Any byte.
+    pub fn byte(&mut self) -> u8 {
+        self.next().to_be_bytes()[0]
+    }
 }

@@ -120,6 +120,31 @@ impl Raw {
         self.send(BEAT);
     }
 
+    /// Sends heartbeats without reading until the server takes no more, and says how many bytes it took.
+    #[track_caller]
+    pub fn fill(&mut self) -> usize {
+        self.fill_beside(|| ())
+    }
+
+    /// As [`Raw::fill`], and calls `meanwhile` all the time.
+    #[track_caller]
+    pub fn fill_beside(&mut self, mut meanwhile: impl FnMut()) -> usize {
+        self.stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+        let beats = BEAT.repeat(256);
+        let mut sent = 0;
+        loop {
+            match self.stream.write(&beats[sent % BEAT.len()..]) {
+                Ok(more) => sent += more,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
+                    return sent;
+                }
+            }
+            assert!(sent < 256 << 20, "the server takes everything");
+            meanwhile();
+        }
+    }
+
     /// The next so many bytes.
     #[track_caller]
     pub fn take(&mut self, length: usize) -> Vec<u8> {
@@ -133,6 +158,20 @@ impl Raw {
             }
         }
         bytes
+    }
+
+    /// The kind of the next packet, which stays to be read.
+    #[track_caller]
+    pub fn next_kind(&mut self) -> u8 {
+        let mut header = [0; 5];
+        loop {
+            match self.stream.peek(&mut header) {
+                Ok(5) => return header[4],
+                Ok(0) => panic!("the end instead of a packet"),
+                Ok(_) => (),
+                Err(error) => panic!("{error} instead of a packet"),
+            }
+        }
     }
 
     /// The next bytes are these.
