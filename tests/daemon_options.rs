@@ -196,7 +196,7 @@ fn check_prints_the_defaults() {
 /// By default as many clients as there are descriptors, less a reserve of 32; the limit is raised to the hard one.
 #[test]
 fn the_default_of_max_clients_follows_the_descriptor_limit() {
-    for (limits, most) in [("ulimit -n 100", "68"), ("ulimit -Hn 300; ulimit -Sn 50", "268")] {
+    for (limits, most) in [("ulimit -n 100", "68"), ("ulimit -Sn 50; ulimit -Hn 300", "268")] {
         let mut command = Daemon::command_after(limits, Engine::Events, &["--check"]);
         let (status, stdout, stderr) = outcome(&Daemon::finish(&mut command));
         assert_eq!(status, Some(0), "{stderr}");

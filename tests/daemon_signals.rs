@@ -72,7 +72,7 @@ fn hup_disconnects_nobody(engine: Engine) {
     for _ in 0..3 {
         daemon.signal("HUP");
     }
-    daemon.wait_for_log(&["HUP"]);
+    daemon.wait_for_log(&["read again"]);
     members[0].hears_nothing();
     members[1].hears(&[], &[who(2, 1)]);
     let _new = Raw::joined(4, daemon.address(), 1);
