@@ -17,8 +17,8 @@ const RESERVED_DESCRIPTORS: u64 = 32;
 const DRAIN_LIMIT: Duration = Duration::from_secs(4);
 /// How often the daemon looks whether memory can be given back.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
-/// Below so many connections there is nothing to give back that would be worth it.
-const CROWD: usize = 256;
+/// When fewer connections than this have gone, there is nothing to give back that would be worth it.
+const CROWD: u64 = 256;
 
 /// Prints a line on standard output. That nobody reads it is no reason to end.
 pub(super) fn say(line: &str) {
@@ -100,7 +100,7 @@ pub(super) fn serve(options: &Options) -> Result<(), Failure> {
 
 /// Does what signals ask for, until one asks to end.
 fn watch(engine: &Engine, signals: &Signals, started: Instant) {
-    let mut crowd = 0;
+    let mut tidied = 0;
     loop {
         match signals.wait(HOUSEKEEPING) {
             Some(Signal::End) => return,
@@ -108,11 +108,10 @@ fn watch(engine: &Engine, signals: &Signals, started: Instant) {
             Some(Signal::Reload) => log::info!("nothing to read again: all settings are on the command line"),
             None => {}
         }
-        let clients = engine.usage().clients;
-        crowd = crowd.max(clients);
-        if crowd > CROWD && clients < crowd / 2 {
+        let gone = engine.usage().gone();
+        if gone - tidied > CROWD {
             system::give_memory_back();
-            crowd = clients;
+            tidied = gone;
         }
     }
 }

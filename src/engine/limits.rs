@@ -35,6 +35,13 @@ pub struct Usage {
     pub refused: u64,
 }
 
+impl Usage {
+    /// How many were let in and have gone again.
+    pub fn gone(&self) -> u64 {
+        self.welcomed.saturating_sub(self.clients as u64)
+    }
+}
+
 /// Counts who is in.
 pub(super) struct Gate {
     limits: Limits,
