@@ -28,4 +28,5 @@
 //! Read it from the bottom: [`wire`], [`roll`], [`session`], [`lekt`], then [`engine`], [`door`] and [`daemon`].
 
 pub mod lekt;
+pub mod roll;
 pub mod wire;
