@@ -9,7 +9,7 @@ use std::process::Command;
 use rollcall::lekt::part::Part;
 use rollcall::lekt::wire::{self, Block, BlockKind, KnownMethods, Method, Object, Version, kind};
 
-const DAEMON: &str = "";
+const DAEMON: &str = env!("CARGO_BIN_EXE_rollcalld");
 /// The client, where it is built.
 const CLIENT: Option<&str> = option_env!("CARGO_BIN_EXE_rollcall");
 
@@ -167,12 +167,15 @@ fn items(page: &str) -> Vec<Entry> {
     named.map(|(name, text)| Entry { name, default: default_in(&text.replace(" .", ".")) }).collect()
 }
 
-/// What stands behind "default" in a text, up to the end of the clause.
+/// What stands behind "default" in a text: in parentheses in a help, a sentence in a page.
 fn default_in(text: &str) -> Option<String> {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let (_, rest) = ["default: ", "default is "].iter().find_map(|mark| words.split_once(mark))?;
-    let end = rest.find([';', ')']).into_iter().chain(rest.find(". ")).chain(rest.find(", ")).min();
-    Some(rest[..end.unwrap_or(rest.len())].trim_end_matches('.').to_owned())
+    let (behind, end) = match (words.split_once("(default "), words.split_once("The default is ")) {
+        (Some((_, behind)), _) => (behind, behind.find(')')?),
+        (None, Some((_, behind))) => (behind, behind.find(". ").unwrap_or(behind.len())),
+        (None, None) => return None,
+    };
+    Some(behind[..end].trim_end_matches('.').to_owned())
 }
 
 /// The commands that an overview lists: the first words of the lines below `Commands:`.
