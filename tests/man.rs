@@ -50,7 +50,8 @@ fn the_readme_and_the_ci_run_the_same_tests() {
     let script = read(".ci/run");
     let last = script.lines().rfind(|line| !line.trim().is_empty()).unwrap();
     let command = last.strip_prefix("run ").unwrap();
-    let shown = |line: &str| line.trim().trim_start_matches("$ ").split("  #").next().unwrap().trim() == command;
+    let shown =
+        |line: &str| line.trim().trim_start_matches("$ ").split("  #").next().unwrap().trim() == command;
     assert!(read("README.md").lines().any(shown), "the README does not show the test command `{command}`");
 }
 
@@ -97,7 +98,8 @@ fn the_headings_that_comments_refer_to_are_in_lekt_7() {
     let mut referred = 0;
     for path in sources(&root().join("src/lekt")) {
         for line in fs::read_to_string(&path).unwrap().lines().filter(|line| line.trim().starts_with("//")) {
-            let Some((quoted, _)) = line.split_once("(\"").and_then(|(_, rest)| rest.split_once("\")")) else {
+            let Some((quoted, _)) = line.split_once("(\"").and_then(|(_, rest)| rest.split_once("\")"))
+            else {
                 continue;
             };
             for heading in quoted.split("\", \"") {
@@ -112,7 +114,10 @@ fn the_headings_that_comments_refer_to_are_in_lekt_7() {
 /// Holds the options that `--help` prints against the page, or the section of it, that documents `what`.
 fn compare(help: &str, page: &str, what: &str) {
     let (told, documented) = (helped(help), items(page));
-    assert!(told.iter().any(|option| option.name == "help"), "no --help among the options of {what}:\n{help}");
+    assert!(
+        told.iter().any(|option| option.name == "help"),
+        "no --help among the options of {what}:\n{help}"
+    );
     let names = |options: &[Entry]| -> BTreeSet<String> {
         options.iter().map(|option| option.name.clone()).filter(|name| name != "help").collect()
     };
