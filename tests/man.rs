@@ -1,5 +1,7 @@
 //! The pages in man/ say what the programs do: every option, default and command, and every byte of an example.
 
+#![expect(clippy::unwrap_used, reason = "a test may end where its surroundings are not what they have to be")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::Ipv4Addr;
