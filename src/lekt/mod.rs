@@ -10,4 +10,5 @@
 //! role, one state machine, none of which has a socket or a clock.
 
 pub mod part;
+pub mod server;
 pub mod wire;

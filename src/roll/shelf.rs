@@ -61,10 +61,6 @@ impl Shelf {
         self.size
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.owners.len()
-    }
-
     /// Puts the listing of the entry at `owner` behind the others, and says at which index.
     pub(super) fn push(&mut self, listing: &[u8], owner: u32) -> u32 {
         let index = self.owners.len();
@@ -147,7 +143,7 @@ mod tests {
         assert_eq!(all(&shelf, None), b"ccbb");
         assert_eq!(shelf.remove(1), None);
         assert_eq!(shelf.remove(0), None);
-        assert_eq!((shelf.len(), shelf.pages.len()), (0, 0));
+        assert_eq!((shelf.owners.len(), shelf.pages.len()), (0, 0));
     }
 
     #[test]
