@@ -12,6 +12,7 @@ use common::*;
 
 on_both_engines!(
     beyond_max_clients_the_server_is_full,
+    many_who_cannot_be_let_in_at_once_delay_nobody,
     a_place_that_becomes_free_is_given_again,
     loopback_is_exempt_from_the_bound_of_one_address,
     beyond_max_per_address_others_are_still_let_in,
@@ -42,6 +43,21 @@ fn beyond_max_clients_the_server_is_full(engine: Engine) {
         assert_eq!(refused.expect_reject(), "the server is full");
     }
     members[0].hears(&[], &[who(3, 1), who(4, 1), who(5, 1), who(6, 1)]);
+    // Whoever knocks does not get to fill the log.
+    let complaints = daemon.log().iter().filter(|line| line.contains("the server is full")).count();
+    assert_eq!(complaints, 1, "{:#?}", daemon.log());
+}
+
+/// They are told or closed unheard, but none is left hanging.
+fn many_who_cannot_be_let_in_at_once_delay_nobody(engine: Engine) {
+    let daemon = Daemon::start(engine, &["--max-clients", "1"]);
+    let mut member = Raw::joined(2, daemon.address(), 1);
+    let mut refused: Vec<Raw> = (0..100).map(|_| Raw::connect(daemon.address())).collect();
+    member.hears_nothing();
+    for client in &mut refused {
+        client.expect_reject_or_end();
+    }
+    member.hears_nothing();
 }
 
 fn a_place_that_becomes_free_is_given_again(engine: Engine) {

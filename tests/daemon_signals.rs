@@ -5,12 +5,14 @@
 mod common;
 
 use std::fs;
+use std::thread;
 
 use common::*;
 
 on_both_engines!(
     term_says_so_to_everybody_and_ends_well,
     int_says_so_to_everybody_and_ends_well,
+    who_goes_on_sending_is_told_as_well,
     a_client_that_does_not_read_does_not_hold_up_the_end,
     nobody_is_let_in_any_more_at_the_end,
     hup_disconnects_nobody,
@@ -41,6 +43,31 @@ fn term_says_so_to_everybody_and_ends_well(engine: Engine) {
 
 fn int_says_so_to_everybody_and_ends_well(engine: Engine) {
     ends_well(engine, "INT");
+}
+
+/// Heartbeats are on their way when the reason is: they must not destroy it.
+fn who_goes_on_sending_is_told_as_well(engine: Engine) {
+    let mut daemon = Daemon::start(engine, &[]);
+    let senders: Vec<_> = (2..10)
+        .map(|last| {
+            let mut client = Raw::joined(last, daemon.address(), 1);
+            client.beat();
+            client.take_packet();
+            thread::spawn(move || {
+                while client.next_kind() != b'R' {
+                    client.beat();
+                    client.beat();
+                    client.take_packet();
+                }
+                client.expect_reject()
+            })
+        })
+        .collect();
+    daemon.signal("TERM");
+    for sender in senders {
+        assert_eq!(sender.join().unwrap(), "the server is shutting down");
+    }
+    assert_eq!(daemon.wait_for_exit().code(), Some(0));
 }
 
 /// Neither one that never reads nor one that never closes.

@@ -131,8 +131,9 @@ fn sockets_that_are_handed_over_are_listened_on(engine: Engine) {
     let mut daemon = Daemon::spawn_with(&mut handed_over(engine, listener, "$$"), 1);
     assert_eq!(daemon.addresses(), [address]);
     let mut one = Raw::joined(2, address, 1);
-    let _two = Raw::joined(3, address, 2);
+    let two = Raw::joined(3, address, 2);
     one.hears(&[], &[who(3, 2)]);
+    drop((one, two));
     assert!(daemon.terminate().success());
 }
 
@@ -176,6 +177,7 @@ fn verbose_logs_more(engine: Engine) {
         client.hears_nothing();
         client.send(GARBAGE);
         client.expect_reject();
+        drop(client);
         assert!(daemon.terminate().success());
         let has = |level: &str| daemon.log().iter().any(|line| line.contains(&format!(" {level}: ")));
         [has("info"), has("debug"), has("trace")]
@@ -193,6 +195,7 @@ fn rust_log_decides(engine: Engine) {
         let mut client = Raw::connect(daemon.address());
         client.send(GARBAGE);
         client.expect_reject();
+        drop(client);
         assert!(daemon.terminate().success());
         daemon.log().iter().any(|line| line.contains(" debug: "))
     };
@@ -230,6 +233,7 @@ fn a_reader_of_the_log_that_goes_does_not_end_it(engine: Engine) {
         client.hears_nothing();
     }
     process::signal(daemon.0.id(), "TERM");
-    client.take_reject();
+    client.expect_reject();
+    drop(client);
     assert_eq!(daemon.0.wait().unwrap().code(), Some(0));
 }

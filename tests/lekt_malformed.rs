@@ -6,6 +6,7 @@ mod common;
 
 use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
+use std::thread;
 
 use common::*;
 
@@ -17,6 +18,7 @@ on_both_engines!(
     magic_is_judged_before_version_and_version_before_kind,
     a_wrong_header_is_judged_before_its_body,
     everything_complete_before_malformed_input_is_answered_first,
+    however_much_was_complete_is_answered_first,
     a_client_is_off_the_roll_before_the_reject_is_sent,
     a_client_that_is_rejected_in_the_setup_was_never_there,
     no_packet_is_read_after_a_reject,
@@ -163,6 +165,21 @@ fn everything_complete_before_malformed_input_is_answered_first(engine: Engine) 
     later.expect_answer(&[], &[]);
     later.expect_answer(&[], &[]);
     later.expect_reject();
+}
+
+/// More than fits into any buffer between the two.
+fn however_much_was_complete_is_answered_first(engine: Engine) {
+    const BEATS: usize = 50_000;
+    let daemon = Daemon::start(engine, &["--high-mark", "1024"]);
+    let mut client = Raw::connect_narrow(ip(2), daemon.address());
+    client.join(5000);
+    let mut sending = Raw::over(client.stream().try_clone().unwrap());
+    let sender = thread::spawn(move || sending.send(&[&BEAT.repeat(BEATS), GARBAGE].concat()));
+    for _ in 0..BEATS {
+        client.expect_answer(&[], &[]);
+    }
+    client.expect_reject();
+    sender.join().unwrap();
 }
 
 fn a_client_is_off_the_roll_before_the_reject_is_sent(engine: Engine) {

@@ -106,20 +106,26 @@ impl<'a> World<'a> {
 
     fn leave(&mut self, mut member: Member) {
         self.roll.remove(&member.id);
-        match self.random.below(4) {
+        match self.random.below(5) {
             0 => drop(member),
+            // What it was answered is not read: that makes a reset of it, at one time or another.
+            4 => {
+                member.raw.send(&BEAT.repeat(3));
+                drop(member);
+            }
             1 => member.raw.reset(),
             2 => {
                 member.raw.finish();
                 member.raw.expect_end();
             }
-            _ => {
+            3 => {
                 member.raw.send(GARBAGE);
                 member.raw.expect_reject();
                 // It was off the roll before the `R` was sent: there is nothing to wait for.
                 self.watcher.hears(&self.roll, 1, self.step);
                 return;
             }
+            _ => unreachable!("below five"),
         }
         self.watcher.hears_at_last(&self.roll);
     }

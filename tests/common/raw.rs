@@ -28,10 +28,10 @@ impl Raw {
         Self::connect_with(address, server, |_| ())
     }
 
-    /// Connects with a receive buffer that is as small as the system allows.
+    /// Connects with a small receive buffer, so that little is on its way when nothing is read.
     #[track_caller]
     pub fn connect_narrow(address: impl Into<IpAddr>, server: SocketAddr) -> Self {
-        Self::connect_with(address, server, |socket| socket.set_recv_buffer_size(1).unwrap())
+        Self::connect_with(address, server, |socket| socket.set_recv_buffer_size(8192).unwrap())
     }
 
     #[track_caller]
@@ -129,7 +129,7 @@ impl Raw {
     /// As [`Raw::fill`], and calls `meanwhile` all the time.
     #[track_caller]
     pub fn fill_beside(&mut self, mut meanwhile: impl FnMut()) -> usize {
-        self.stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+        self.stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
         let beats = BEAT.repeat(256);
         let mut sent = 0;
         loop {
@@ -250,6 +250,15 @@ impl Raw {
         let reason = self.take_reject();
         self.expect_end();
         reason
+    }
+
+    /// The end, be it after an `R`.
+    #[track_caller]
+    pub fn expect_reject_or_end(&mut self) {
+        match self.stream.peek(&mut [0]) {
+            Ok(1) => drop(self.expect_reject()),
+            _ => self.expect_gone(),
+        }
     }
 
     /// One packet of an answer.
