@@ -92,10 +92,12 @@ fn below_the_engine_nothing_knows_the_system() {
 
 #[test]
 fn unsafe_code_stands_in_one_file() {
+    // And in the allocator of a test, which counts.
+    let allowed = [Path::new("src/daemon/system.rs"), Path::new("tests/lekt_idle.rs")];
     let wrong: Vec<_> = ["src", "tests", "benches"]
         .iter()
         .flat_map(|root| sources(root))
-        .filter(|source| source.path != Path::new("src/daemon/system.rs"))
+        .filter(|source| !allowed.contains(&source.path.as_path()))
         .filter(|source| words(&source.code).any(|word| word == "unsafe"))
         .map(|source| source.path)
         .collect();
