@@ -12,22 +12,27 @@ use crate::engine::Entrance;
 /// An open listener, and how it is announced.
 pub(super) struct Opened {
     pub(super) entrance: Entrance,
-    pub(super) kind: door::Kind,
-    pub(super) address: SocketAddr,
+    kind: door::Kind,
+    address: SocketAddr,
+    origin: Origin,
 }
 
-impl Opened {
-    /// The line that says that it is ready, and how to reach it from elsewhere if it cannot be.
-    pub(super) fn ready_line(&self) -> String {
-        let (name, address) = (self.kind.name(), self.address);
-        let mut line = format!("{name} listening on {address}");
-        if address.ip().to_canonical().is_loopback() {
-            let open = if address.is_ipv4() { "0.0.0.0" } else { "[::]" };
-            let port = address.port();
-            line += &format!(" (this machine only; --{name} {open}:{port} opens it to others)");
-        }
-        line
-    }
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Bound,
+    HandedOver,
+}
+
+/// The lines that say what is ready; and, if nobody can reach it from elsewhere, which option opens it.
+pub(super) fn ready_lines(opened: &[Opened]) -> Vec<String> {
+    let at_home = |one: &Opened| one.address.ip().to_canonical().is_loopback() && one.origin == Origin::Bound;
+    let only_at_home = opened.iter().all(at_home);
+    let line = |one: &Opened| {
+        let (name, address, port) = (one.kind.name(), one.address, one.address.port());
+        let hint = format!(" (this machine only; --{name} 0.0.0.0:{port} opens it to others)");
+        format!("{name} listening on {address}{}", if only_at_home { &hint } else { "" })
+    };
+    opened.iter().map(line).collect()
 }
 
 /// Opens all listeners: those that were handed over by a supervisor stand in for default addresses.
@@ -39,8 +44,10 @@ pub(super) fn open(options: &Options) -> Result<Vec<Opened>, Failure> {
     let mut listeners = Vec::new();
     for listener in handed {
         let taken = listener.set_nonblocking(true).and_then(|()| listener.local_addr());
-        let address = taken.map_err(|error| Failure::system("cannot use a socket handed over", &error))?;
-        listeners.push((TcpListener::from_std(listener), address));
+        let address = taken.map_err(|error| {
+            Failure::system("cannot use a socket handed over, which has to listen for TCP", &error)
+        })?;
+        listeners.push((TcpListener::from_std(listener), address, Origin::HandedOver));
     }
     let default = [kind.default_address()];
     let wanted = match &options.lekt {
@@ -49,11 +56,12 @@ pub(super) fn open(options: &Options) -> Result<Vec<Opened>, Failure> {
         Addresses::Default | Addresses::Off => &[],
     };
     for &address in wanted {
-        listeners.push(bind(kind, address)?);
+        let (listener, address) = bind(kind, address)?;
+        listeners.push((listener, address, Origin::Bound));
     }
-    let opened = listeners.into_iter().map(|(listener, address)| {
+    let opened = listeners.into_iter().map(|(listener, address, origin)| {
         let entrance = Entrance { listener, door: door.clone() };
-        Opened { entrance, kind, address }
+        Opened { entrance, kind, address, origin }
     });
     Ok(opened.collect())
 }

@@ -1,12 +1,15 @@
 //! The log: standard error, one line an event.
 
+use std::fs::File;
 use std::io::Write as _;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Starts logging at `level`, unless `RUST_LOG` says otherwise. Under journald, which has a clock of its own,
 /// lines carry no time.
 pub(super) fn start(level: log::LevelFilter) {
-    let under_journald = std::env::var_os("JOURNAL_STREAM").is_some();
+    let under_journald = goes_to_journald();
     let mut builder = env_logger::Builder::new();
     builder.filter_level(level).parse_default_env().format(move |line, record| {
         let level = record.level().as_str().to_ascii_lowercase();
@@ -18,6 +21,15 @@ pub(super) fn start(level: log::LevelFilter) {
     });
     // It fails only where a log is there already: then that one is used.
     let _ = builder.try_init();
+}
+
+/// Whether standard error is what the variable `JOURNAL_STREAM` names, and not just inherits it
+/// (systemd.exec(5)).
+fn goes_to_journald() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    let stderr = std::io::stderr().as_fd().try_clone_to_owned().map(File::from);
+    let Ok(status) = stderr.and_then(|stderr| stderr.metadata()) else { return false };
+    stream == format!("{}:{}", status.dev(), status.ino())
 }
 
 /// A time as `YYYY-MM-DDThh:mm:ssZ`.

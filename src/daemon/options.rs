@@ -139,7 +139,7 @@ fn getopts() -> Getopts {
 /// Reads the command line.
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Failure> {
     let getopts = getopts();
-    let matches = getopts.parse(arguments).map_err(|error| Failure::usage(error.to_string()))?;
+    let matches = getopts.parse(arguments).map_err(|fail| Failure::usage(told(&fail)))?;
     if matches.opt_present("help") {
         let brief = "Usage: rollcalld [OPTION]...\nRendezvous and presence for small servers: keeps the roll, and tells who came and went.";
         return Ok(Command::Print(getopts.usage(brief).trim_end().to_owned()));
@@ -152,6 +152,19 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
     }
     let options = read(&matches)?;
     Ok(if matches.opt_present("check") { Command::Check(options) } else { Command::Serve(options) })
+}
+
+/// What is wrong with the command line as such.
+fn told(fail: &getopts::Fail) -> String {
+    use getopts::Fail;
+    let dashed = |name: &str| if name.len() == 1 { format!("-{name}") } else { format!("--{name}") };
+    match fail {
+        Fail::ArgumentMissing(name) => format!("{} needs a value", dashed(name)),
+        Fail::UnrecognizedOption(name) => format!("there is no option {}", dashed(name)),
+        Fail::OptionMissing(name) => format!("{} has to be given", dashed(name)),
+        Fail::OptionDuplicated(name) => format!("{} is given more than once", dashed(name)),
+        Fail::UnexpectedArgument(name) => format!("{} takes no value", dashed(name)),
+    }
 }
 
 fn read(matches: &Matches) -> Result<Options, Failure> {
@@ -287,8 +300,10 @@ mod tests {
             (&["--engine", "threads", "--loops", "2"], "--loops goes with --engine events only"),
             (&["-q", "-v"], "-q and -v exclude each other"),
             (&["here"], "it takes options only, not \"here\""),
-            (&["--nonsense"], "nonsense"),
-            (&["--journal"], "journal"),
+            (&["--nonsense"], "there is no option --nonsense"),
+            (&["--journal"], "--journal needs a value"),
+            (&["--check=yes"], "--check takes no value"),
+            (&["--engine", "events", "--engine", "threads"], "--engine is given more than once"),
         ];
         for (arguments, expected) in table {
             let message = parsed(arguments).unwrap_err();

@@ -3,12 +3,12 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use super::listen::{self, Opened};
+use super::listen;
 use super::options::{MAX_CLIENTS, Options};
-use super::pid_file::PidFile;
+use super::pid_file::{self, PidFile};
 use super::status::Status;
 use super::system::{self, Identity, Signal, Signals};
-use super::{Exit, Failure, logging};
+use super::{Failure, logging};
 use crate::engine::{Engine, Kind, Limits, Setup};
 
 /// Descriptors that are not for clients: listeners, polls, the log, and those who are told that it is full.
@@ -17,8 +17,8 @@ const RESERVED_DESCRIPTORS: u64 = 32;
 const DRAIN_LIMIT: Duration = Duration::from_secs(4);
 /// How often the daemon looks whether memory can be given back.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
-/// Below so many connections there is nothing to give back that would be worth it.
-const CROWD: usize = 256;
+/// When fewer connections than this have gone, there is nothing to give back that would be worth it.
+const CROWD: u64 = 256;
 
 /// Prints a line on standard output. That nobody reads it is no reason to end.
 pub(super) fn say(line: &str) {
@@ -29,13 +29,8 @@ pub(super) fn say(line: &str) {
 /// Says whether these options would do, and what they come to.
 pub(super) fn check(options: &Options) -> Result<(), Failure> {
     find_identity(options)?;
-    if let Some(path) = &options.pid_file {
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        if directory.is_some_and(|directory| !directory.is_dir()) || path.is_dir() {
-            let message = format!("--pid-file cannot be written to {}", path.display());
-            return Err(Failure { exit: Exit::Failed, message });
-        }
-    }
+    options.pid_file.as_deref().map(pid_file::examine).transpose()?;
+    logging::start(options.log_level);
     let limits = limits(options)?;
     let unset = || "none".to_owned();
     let (engine, loops) = match options.engine {
@@ -69,12 +64,8 @@ pub(super) fn serve(options: &Options) -> Result<(), Failure> {
     let identity = find_identity(options)?;
     let limits = limits(options)?;
     let opened = listen::open(options)?;
-    let ready: Vec<_> = opened.iter().map(Opened::ready_line).collect();
-    let pid_file = options.pid_file.as_deref().map(|path| {
-        PidFile::write(path)
-            .map_err(|error| Failure::system(format_args!("cannot write {}", path.display()), &error))
-    });
-    let pid_file = pid_file.transpose()?;
+    let ready = listen::ready_lines(&opened);
+    let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose()?;
     drop_privileges(identity.as_ref())?;
     let engine = Engine::start(Setup {
         kind: options.engine,
@@ -100,7 +91,7 @@ pub(super) fn serve(options: &Options) -> Result<(), Failure> {
 
 /// Does what signals ask for, until one asks to end.
 fn watch(engine: &Engine, signals: &Signals, started: Instant) {
-    let mut crowd = 0;
+    let mut tidied = 0;
     loop {
         match signals.wait(HOUSEKEEPING) {
             Some(Signal::End) => return,
@@ -108,11 +99,10 @@ fn watch(engine: &Engine, signals: &Signals, started: Instant) {
             Some(Signal::Reload) => log::info!("nothing to read again: all settings are on the command line"),
             None => {}
         }
-        let clients = engine.usage().clients;
-        crowd = crowd.max(clients);
-        if crowd > CROWD && clients < crowd / 2 {
+        let gone = engine.usage().gone();
+        if gone - tidied > CROWD {
             system::give_memory_back();
-            crowd = clients;
+            tidied = gone;
         }
     }
 }

@@ -35,6 +35,13 @@ pub struct Usage {
     pub refused: u64,
 }
 
+impl Usage {
+    /// How many were let in and have gone again.
+    pub fn gone(&self) -> u64 {
+        self.welcomed.saturating_sub(self.clients as u64)
+    }
+}
+
 /// Counts who is in.
 pub(super) struct Gate {
     limits: Limits,
@@ -123,7 +130,7 @@ impl Gate {
             let count = sources.entry(source).or_default();
             if *count >= self.limits.max_per_address {
                 self.clients.fetch_sub(1, Ordering::Relaxed);
-                return self.refuse("there are too many connections from your address");
+                return self.refuse("too many connections from your address");
             }
             *count += 1;
         }
@@ -209,11 +216,11 @@ mod tests {
         let gate = gate(100, 1);
         let table = [
             ("10.0.0.1", "welcome"),
-            ("10.0.0.1", "there are too many connections from your address"),
-            ("::ffff:10.0.0.1", "there are too many connections from your address"),
+            ("10.0.0.1", "too many connections from your address"),
+            ("::ffff:10.0.0.1", "too many connections from your address"),
             ("10.0.0.2", "welcome"),
             ("2001:db8::1", "welcome"),
-            ("2001:db8::2", "there are too many connections from your address"),
+            ("2001:db8::2", "too many connections from your address"),
             ("2001:db8:0:1::1", "welcome"),
             ("127.0.0.1", "welcome"),
             ("127.0.0.1", "welcome"),

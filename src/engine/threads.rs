@@ -26,6 +26,8 @@ const STACK: usize = 128 * 1024;
 const READ: usize = 2 * 1024;
 /// How long a write may block before the thread looks up.
 const WRITE_PATIENCE: Duration = Duration::from_secs(1);
+/// How often a thread looks whether the peer has taken the last words.
+const END_PATIENCE: Duration = Duration::from_millis(10);
 /// The token of the accepting thread's waker; entrances are counted from 0.
 const WAKER: Token = Token(usize::MAX);
 
@@ -216,16 +218,17 @@ impl Attendant {
 
     /// Passes on what the connection has to say and to ask.
     fn pass_on(&mut self) {
-        if let Err(error) = self.backlog.send(&self.out, &mut &*self.stream) {
-            self.conn.broken(&error);
-        }
-        self.out.clear(KEEP_LIMIT);
+        // First what concerns others: sending may block for a while.
         if let Some(ask) = self.out.take_ask() {
             let mailbox: Arc<dyn Mailbox> = self.letterbox.clone();
             let reply = Some((mailbox, Name { slot: 0, generation: 0 }));
             self.shared.house.workers.put(Task { ask, reply });
         }
         self.conn.take_leaver().into_iter().for_each(|ask| self.put_unheard(ask));
+        if let Err(error) = self.backlog.send(&self.out, &mut &*self.stream) {
+            self.conn.broken(&error);
+        }
+        self.out.clear(KEEP_LIMIT);
     }
 
     /// Sees whether the daemon is about to end.
@@ -250,7 +253,7 @@ impl Attendant {
             return self.conn.broken(&error);
         }
         match (&*self.stream).read(buffer) {
-            Ok(0) if self.shared.stopping.load(Ordering::Acquire) && self.stage == Stage::Running => {}
+            Ok(0) if self.shared.stopping.load(Ordering::Acquire) => self.end_of_reading(),
             Ok(0) => self.conn.end_of_stream(),
             Ok(count) => self.with_conn(|conn, turn, out| conn.receive(&buffer[..count], turn, out)),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -261,6 +264,18 @@ impl Attendant {
         }
         // Bytes that keep coming must not keep a deadline from being seen.
         self.tick_if_due();
+    }
+
+    /// A read has ended because the daemon is about to: that says nothing about the peer. Whether he has taken
+    /// the last words and closed, too, is to be seen by the connection having no peer any more.
+    fn end_of_reading(&mut self) {
+        if self.stage == Stage::Running {
+            return;
+        }
+        if self.stream.peer_addr().is_err() {
+            return self.conn.end_of_stream();
+        }
+        thread::sleep(END_PATIENCE);
     }
 
     /// Has the next read block no longer than the deadline allows. A socket that looks up earlier than it

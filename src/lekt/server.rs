@@ -395,3 +395,6 @@ fn ipv4(peer: SocketAddr) -> Ipv4Addr {
         IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
     }
 }
+
+#[cfg(test)]
+mod tests;

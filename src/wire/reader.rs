@@ -233,7 +233,8 @@ mod tests {
     fn strings_are_judged_as_soon_as_the_bytes_show_it() {
         use Problem::*;
         let long = [b'a'; 256];
-        let table: &[(&[u8], Result<&str, (usize, Problem)>)] = &[
+        type Judged<'a> = Result<&'a str, (usize, Problem)>;
+        let table: &[(&[u8], Judged<'_>)] = &[
             (b"bob\0", Ok("bob")),
             (b"\0\0\0\0", Ok("")),
             (b"alice\0\0\0", Ok("alice")),

@@ -29,6 +29,9 @@ pub(super) const ENTRANCES: usize = usize::MAX / 2;
 const EVENTS_PER_POLL: usize = 1024;
 /// The most reads of one connection before the others get their turn.
 const STEPS_PER_TURN: usize = 16;
+/// How many connections more than the others the loop that accepts may have: handing one over costs more
+/// than serving it for a while, and few are served best by one thread that finds several of them ready.
+const IMBALANCE_LIMIT: usize = 64;
 /// How long to wait before asks that the workers had no room for are offered again.
 const OFFER_AGAIN: Duration = Duration::from_millis(1);
 
@@ -236,18 +239,20 @@ impl Loop {
         self.acceptor = Some(acceptor);
     }
 
-    /// Gives a new connection to the loop that has the fewest.
+    /// Keeps a new connection, or gives it to the loop that has the fewest.
     fn hand_round(&mut self, visitor: Visitor, turn: &Turn<'_>) {
-        let load = |handle: &Arc<Handle>| handle.load.load(Ordering::Relaxed);
-        let Some(least) = self.loops.iter().min_by_key(|handle| load(handle)).cloned() else { return };
-        least.load.fetch_add(1, Ordering::Relaxed);
-        if Arc::ptr_eq(&least, &self.inbox.handle) {
+        let load = |handle: &Handle| handle.load.load(Ordering::Relaxed);
+        let least = self.loops.iter().min_by_key(|handle| load(handle)).cloned();
+        let own = Arc::clone(&self.inbox.handle);
+        let taker = least.filter(|least| load(&own) >= load(least) + IMBALANCE_LIMIT).unwrap_or(own);
+        taker.load.fetch_add(1, Ordering::Relaxed);
+        if Arc::ptr_eq(&taker, &self.inbox.handle) {
             return self.take_in(visitor, turn);
         }
-        match least.visitors.try_send(visitor) {
-            Ok(()) => least.wake(),
+        match taker.visitors.try_send(visitor) {
+            Ok(()) => taker.wake(),
             Err(refused) => {
-                least.load.fetch_sub(1, Ordering::Relaxed);
+                taker.load.fetch_sub(1, Ordering::Relaxed);
                 self.inbox.handle.load.fetch_add(1, Ordering::Relaxed);
                 self.take_in(refused.into_inner(), turn);
             }
