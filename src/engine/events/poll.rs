@@ -197,9 +197,9 @@ impl Loop {
         self.post(Task { ask, reply: None });
     }
 
+    /// Has an ask wait for the end of this turn of the loop, so that a worker is woken once for many.
     fn post(&mut self, task: Task) {
         self.unposted.push_back(task);
-        self.offer_unposted();
     }
 
     /// Puts asks to the workers, as many as they, and the mailbox for the answers, have room for.
