@@ -8,7 +8,7 @@ mod support;
 
 use std::io;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use support::Size;
 use support::crowd::{Crowd, Truth, WITNESS};
@@ -61,14 +61,12 @@ fn run(size: Size) -> io::Result<()> {
     println!("present  server            joins/s  us each  to floor   B/client  MiB before  full  left");
     let mut checksum = 0_u64;
     for &present in size.pick(&[20][..], &[1_000, 10_000]) {
-        let visits = size.pick(10, if present > 1_000 { 250 } else { 1_000 });
-        let rounds = size.pick(2, 10);
         for (label, options) in [
             ("events, one loop", &["--engine", "events", "--loops", "1"][..]),
             ("events", &["--engine", "events"]),
             ("threads", &["--engine", "threads"]),
         ] {
-            checksum = checksum.wrapping_add(compare(label, options, present, visits, rounds)?);
+            checksum = checksum.wrapping_add(compare(label, options, present, size)?);
         }
     }
     println!("checksum {checksum:016x}");
@@ -76,7 +74,8 @@ fn run(size: Size) -> io::Result<()> {
 }
 
 /// Measures one server beside a floor, and gives a checksum of what was told.
-fn compare(label: &str, options: &[&str], present: u32, visits: u32, rounds: usize) -> io::Result<u64> {
+fn compare(label: &str, options: &[&str], present: u32, size: Size) -> io::Result<u64> {
+    let visits = size.pick(10, if present > 1_000 { 250 } else { 1_000 });
     let mut floor = Target::new(Process::floor(present, "A0")?, Truth::Prepared)?;
     floor.crowd.join(WITNESS..WITNESS + 1)?;
     let mut server = Target::new(Process::daemon(label, options)?, Truth::Kept)?;
@@ -92,7 +91,7 @@ fn compare(label: &str, options: &[&str], present: u32, visits: u32, rounds: usi
         target.cost.clear();
         target.rate.clear();
     }
-    for _ in 0..rounds {
+    for _ in 0..size.pick(2, 10) {
         for target in [&mut floor, &mut server] {
             checksum = checksum.wrapping_add(target.round(present, visits)?);
         }
@@ -102,7 +101,8 @@ fn compare(label: &str, options: &[&str], present: u32, visits: u32, rounds: usi
     server.crowd.check(0..present)?;
     server.crowd.leave(WITNESS + 1..present);
     server.crowd.settle()?;
-    let after = server.process.resident()?;
+    // Who left takes a moment to hand back what it had.
+    let after = server.process.least_resident(size.pick(Duration::ZERO, Duration::from_secs(2)))?;
 
     print_row(&floor, None, present, &floor);
     print_row(&server, Some(&Memory { before, full, after }), present, &floor);

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{measure, wrong};
 
@@ -63,6 +63,16 @@ impl Process {
     /// The bytes that it has resident.
     pub(crate) fn resident(&self) -> io::Result<u64> {
         measure::resident(self.child.id())
+    }
+
+    /// The least that it has resident at any time until `during` is over.
+    pub(crate) fn least_resident(&self, during: Duration) -> io::Result<u64> {
+        let (began, mut least) = (Instant::now(), self.resident()?);
+        while began.elapsed() < during {
+            std::thread::sleep(Duration::from_millis(50));
+            least = least.min(self.resident()?);
+        }
+        Ok(least)
     }
 }
 
