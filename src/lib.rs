@@ -27,5 +27,7 @@
 //!
 //! Read it from the bottom: [`wire`], [`roll`], [`session`], [`lekt`], then [`engine`], [`door`] and [`daemon`].
 
+#[cfg(feature = "client")]
+pub mod client;
 pub mod lekt;
 pub mod wire;

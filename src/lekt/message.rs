@@ -229,10 +229,12 @@ impl Outbox {
     }
 
     /// Ends `message`: all of its last part.
+    #[expect(clippy::needless_pass_by_value, reason = "a message ends once")]
     pub fn end(&mut self, message: Outgoing) -> [u8; PART_HEADER] {
-        self.unfinished.retain(|&id| id != message.id);
+        let Outgoing { id, next } = message;
+        self.unfinished.retain(|&unfinished| unfinished != id);
         // `part` never lets the number grow beyond this.
-        Frame::of(message.id, u32::try_from(message.next).unwrap_or(u32::MAX), 0).header
+        Frame::of(id, u32::try_from(next).unwrap_or(u32::MAX), 0).header
     }
 
     /// A whole message of `length` bytes, at most [`PART_LIMIT`]: what stands before and around its payload, and

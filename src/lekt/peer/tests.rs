@@ -88,11 +88,9 @@ fn two_peers_call_answer_and_talk() {
     assert_eq!(accept, ACCEPT);
     assert!(alice.peer.is_talking() && !bob.peer.is_talking());
     assert_eq!(bob.take(now, &accept), b"");
-    for (from, to) in [(&mut alice, &mut bob)] {
-        let (frame, end) = from.peer.outbox().unwrap().whole(2).unwrap();
-        to.take(now, &[&frame.unwrap().header[..], b"hi\0\0", &end].concat());
-        to.take(now, MESSAGE);
-    }
+    let (frame, end) = alice.peer.outbox().unwrap().whole(2).unwrap();
+    bob.take(now, &[&frame.unwrap().header[..], b"hi\0\0", &end].concat());
+    bob.take(now, MESSAGE);
     assert_eq!(alice.told, ["Introduced { nickname: \"bob\" }"]);
     let told = ["Introduced { nickname: \"alice\" }", "Connected", "part 0: hi", "Ended { id: 0 }"];
     assert_eq!(bob.told, [&told[..], &["part 9: hi", "Ended { id: 9 }"]].concat());
