@@ -27,7 +27,14 @@
 //!
 //! Read it from the bottom: [`wire`], [`roll`], [`session`], [`lekt`], then [`engine`], [`door`] and [`daemon`].
 
+#![cfg_attr(not(test), warn(clippy::cast_possible_truncation))]
+
 #[cfg(feature = "client")]
 pub mod client;
+pub mod daemon;
+pub mod door;
+pub mod engine;
 pub mod lekt;
+pub mod roll;
+pub mod session;
 pub mod wire;

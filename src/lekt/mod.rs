@@ -13,6 +13,7 @@ pub mod client;
 pub mod message;
 pub mod part;
 pub mod peer;
+pub mod server;
 pub mod wire;
 
 #[cfg(test)]

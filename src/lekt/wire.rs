@@ -265,7 +265,7 @@ impl Block {
         let kind = match word.u8("block")? {
             b'A' => BlockKind::Added,
             b'R' => BlockKind::Removed,
-            other => return Err(start.error("block", Problem::Value(other.into()))),
+            other => return Err(start.error("block", Problem::Byte(other))),
         };
         Ok(Self { time, kind, count: word.u24("count")? })
     }

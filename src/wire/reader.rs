@@ -29,6 +29,8 @@ pub enum Problem {
     Missing,
     /// A number that this field does not take.
     Value(u32),
+    /// One byte that means nothing here.
+    Byte(u8),
     /// Bytes that have to be exactly something else.
     Constant([u8; 4]),
     /// A control character in a string.
@@ -57,6 +59,9 @@ impl fmt::Display for WireError {
             Problem::Short => write!(f, "{field} is cut short"),
             Problem::Missing => write!(f, "{field} is missing"),
             Problem::Value(value) => write!(f, "{field} {value} is not allowed"),
+            Problem::Byte(found) => {
+                write!(f, "{field} \"{}\" is not expected here", text::Escaped(&[*found]))
+            }
             Problem::Constant(found) => write!(f, "{field} is \"{}\"", text::Escaped(found)),
             Problem::Control(byte) => write!(f, "{field} holds the control character 0x{byte:02x}"),
             Problem::NotUtf8 => write!(f, "{field} is not UTF-8"),
@@ -228,7 +233,8 @@ mod tests {
     fn strings_are_judged_as_soon_as_the_bytes_show_it() {
         use Problem::*;
         let long = [b'a'; 256];
-        let table: &[(&[u8], Result<&str, (usize, Problem)>)] = &[
+        type Judged<'a> = Result<&'a str, (usize, Problem)>;
+        let table: &[(&[u8], Judged<'_>)] = &[
             (b"bob\0", Ok("bob")),
             (b"\0\0\0\0", Ok("")),
             (b"alice\0\0\0", Ok("alice")),

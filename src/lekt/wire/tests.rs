@@ -85,7 +85,7 @@ fn an_answer_has_golden_bytes() {
     let block = Block { time: 1, kind: BlockKind::Removed, count: 1 };
     assert_eq!(Block::read(&mut Reader::new(&block.packet(ANY)[HEADER..])), Ok(block));
     let error = Block::read(&mut Reader::new(b"\0\0\0\0\0\0\0\0X\0\0\x01")).unwrap_err();
-    assert_eq!(error.problem, Problem::Value(u32::from(b'X')));
+    assert_eq!(error.problem, Problem::Byte(b'X'));
 }
 
 #[test]

@@ -1,0 +1,82 @@
+//! The daemon around the engines: command line, wiring, signals, readiness.
+
+mod listen;
+mod logging;
+pub mod options;
+mod pid_file;
+mod run;
+mod status;
+mod system;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::process::ExitCode;
+
+/// How `rollcalld` ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what it was asked to.
+    Done,
+    /// Something outside it failed.
+    Failed,
+    /// The command line is wrong.
+    Usage,
+    /// The system does not permit it.
+    NotPermitted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::NotPermitted => 4,
+        })
+    }
+}
+
+/// Why the daemon cannot run: one sentence for whoever started it.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    /// A failure of the system in doing `what`.
+    fn system(what: impl fmt::Display, error: &std::io::Error) -> Self {
+        let exit = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => Exit::NotPermitted,
+            _ => Exit::Failed,
+        };
+        Self { exit, message: format!("{what}: {error}") }
+    }
+
+    /// A command line that cannot be meant.
+    fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into() }
+    }
+}
+
+/// Runs `rollcalld` with these arguments, the program's name not among them.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let outcome = options::parse(arguments).and_then(|command| match command {
+        options::Command::Print(text) => {
+            run::say(&text);
+            Ok(())
+        }
+        options::Command::Check(options) => run::check(&options),
+        options::Command::Serve(options) => run::serve(&options),
+    });
+    match outcome {
+        Ok(()) => Exit::Done.into(),
+        Err(Failure { exit, message }) => {
+            eprintln!("rollcalld: {message}");
+            if exit == Exit::Usage {
+                eprintln!("Try 'rollcalld --help', or read rollcalld(8).");
+            }
+            exit.into()
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The file that says which process is the daemon.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{Exit, Failure};
+
+/// The file, for as long as the daemon runs.
+pub(super) struct PidFile {
+    path: PathBuf,
+}
+
+impl PidFile {
+    /// Writes this process's number to `path`, whole or not at all.
+    pub(super) fn write(path: &Path) -> Result<Self, Failure> {
+        examine(path)?;
+        let temporary = path.with_added_extension(std::process::id().to_string());
+        let written = fs::write(&temporary, format!("{}\n", std::process::id()))
+            .and_then(|()| fs::rename(&temporary, path));
+        written.map_err(|error| {
+            // What could not be finished is not left behind.
+            let _ = fs::remove_file(&temporary);
+            cannot_write(path, &error)
+        })?;
+        Ok(Self { path: path.to_owned() })
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            log::debug!("cannot remove {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// Sees whether `path` can be such a file: what is there now and is no regular file is left alone.
+pub(super) fn examine(path: &Path) -> Result<(), Failure> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let no_place = || cannot_write(path, &io::Error::from(io::ErrorKind::NotFound));
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.is_file() => Ok(()),
+        Ok(_) => {
+            let message =
+                format!("--pid-file cannot be written to {}, which is no regular file", path.display());
+            Err(Failure { exit: Exit::Failed, message })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && directory.is_dir() => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(no_place()),
+        Err(error) => Err(cannot_write(path, &error)),
+    }
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::system(format_args!("--pid-file cannot be written to {}", path.display()), error)
+}

@@ -1,0 +1,155 @@
+//! Serving, from the options to the end.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use super::listen;
+use super::options::{MAX_CLIENTS, Options};
+use super::pid_file::{self, PidFile};
+use super::status::Status;
+use super::system::{self, Identity, Signal, Signals};
+use super::{Failure, logging};
+use crate::engine::{Engine, Kind, Limits, Setup};
+
+/// Descriptors that are not for clients: listeners, polls, the log, and those who are told that it is full.
+const RESERVED_DESCRIPTORS: u64 = 32;
+/// How long sessions have to say goodbye.
+const DRAIN_LIMIT: Duration = Duration::from_secs(4);
+/// How often the daemon looks whether memory can be given back.
+const HOUSEKEEPING: Duration = Duration::from_secs(10);
+/// When fewer connections than this have gone, there is nothing to give back that would be worth it.
+const CROWD: u64 = 256;
+
+/// Prints a line on standard output. That nobody reads it is no reason to end.
+pub(super) fn say(line: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+}
+
+/// Says whether these options would do, and what they come to.
+pub(super) fn check(options: &Options) -> Result<(), Failure> {
+    find_identity(options)?;
+    options.pid_file.as_deref().map(pid_file::examine).transpose()?;
+    logging::start(options.log_level);
+    let limits = limits(options)?;
+    let unset = || "none".to_owned();
+    let (engine, loops) = match options.engine {
+        Kind::Events { loops } => ("events", loops.to_string()),
+        Kind::Threads => ("threads", unset()),
+    };
+    let lekt = &options.doors.lekt;
+    let rows = [
+        ("lekt", options.lekt.to_string()),
+        ("engine", engine.to_owned()),
+        ("loops", loops),
+        ("workers", options.workers.to_string()),
+        ("max-clients", limits.max_clients.to_string()),
+        ("max-per-address", limits.max_per_address.to_string()),
+        ("handshake-timeout", lekt.handshake_timeout.as_secs().to_string()),
+        ("heartbeat-timeout", lekt.heartbeat_timeout.as_secs().to_string()),
+        ("journal", options.journal.to_string()),
+        ("high-mark", limits.high_mark.to_string()),
+        ("user", options.user.clone().unwrap_or_else(unset)),
+        ("group", options.group.clone().unwrap_or_else(unset)),
+        ("pid-file", options.pid_file.as_ref().map_or_else(unset, |path| path.display().to_string())),
+    ];
+    rows.iter().for_each(|(name, value)| say(&format!("{name} = {value}")));
+    Ok(())
+}
+
+/// Serves until a signal ends it.
+pub(super) fn serve(options: &Options) -> Result<(), Failure> {
+    logging::start(options.log_level);
+    let signals = Signals::hold().map_err(|error| Failure::system("cannot hold signals back", &error))?;
+    let identity = find_identity(options)?;
+    let limits = limits(options)?;
+    let opened = listen::open(options)?;
+    let ready = listen::ready_lines(&opened);
+    let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose()?;
+    drop_privileges(identity.as_ref())?;
+    let engine = Engine::start(Setup {
+        kind: options.engine,
+        workers: options.workers,
+        limits,
+        journal: options.journal,
+        entrances: opened.into_iter().map(|opened| opened.entrance).collect(),
+    });
+    let engine = engine.map_err(|error| Failure::system("cannot start", &error))?;
+    ready.iter().for_each(|line| say(line));
+    notify(Notice::Ready);
+    let started = Instant::now();
+    watch(&engine, &signals, started);
+    log::info!("ending: every client is told");
+    notify(Notice::Stopping);
+    if !engine.drain(Instant::now() + DRAIN_LIMIT) {
+        log::warn!("{} connections did not end in time", engine.usage().clients);
+    }
+    drop(pid_file);
+    log::info!("ended after {} s", started.elapsed().as_secs());
+    Ok(())
+}
+
+/// Does what signals ask for, until one asks to end.
+fn watch(engine: &Engine, signals: &Signals, started: Instant) {
+    let mut tidied = 0;
+    loop {
+        match signals.wait(HOUSEKEEPING) {
+            Some(Signal::End) => return,
+            Some(Signal::Status) => log::info!("{}", Status::of(engine, started.elapsed())),
+            Some(Signal::Reload) => log::info!("nothing to read again: all settings are on the command line"),
+            None => {}
+        }
+        let gone = engine.usage().gone();
+        if gone - tidied > CROWD {
+            system::give_memory_back();
+            tidied = gone;
+        }
+    }
+}
+
+/// What the engine may use: as much as the system allows unless less is asked for.
+fn limits(options: &Options) -> Result<Limits, Failure> {
+    let descriptors = system::raise_descriptor_limit()
+        .map_err(|error| Failure::system("cannot learn the descriptor limit", &error))?;
+    let room = usize::try_from(descriptors.saturating_sub(RESERVED_DESCRIPTORS)).unwrap_or(usize::MAX);
+    let room = room.clamp(1, MAX_CLIENTS);
+    let max_clients = options.max_clients.unwrap_or(room);
+    if max_clients > room {
+        log::warn!(
+            "--max-clients {max_clients} is more than the descriptor limit of {descriptors} allows: {room}"
+        );
+    }
+    let (max_per_address, high_mark) = (options.max_per_address, options.high_mark);
+    Ok(Limits { max_clients: max_clients.min(room), max_per_address, high_mark })
+}
+
+fn find_identity(options: &Options) -> Result<Option<Identity>, Failure> {
+    Identity::find(options.user.as_deref(), options.group.as_deref()).map_err(Failure::usage)
+}
+
+fn drop_privileges(identity: Option<&Identity>) -> Result<(), Failure> {
+    let Some(identity) = identity else { return Ok(()) };
+    let dropped = identity.assume().and_then(|()| system::renounce_privileges());
+    dropped.map_err(|error| Failure::system("cannot become what --user and --group say", &error))
+}
+
+/// What a supervisor wants to hear.
+#[derive(Clone, Copy)]
+enum Notice {
+    Ready,
+    Stopping,
+}
+
+#[cfg(feature = "systemd")]
+fn notify(notice: Notice) {
+    let state = match notice {
+        Notice::Ready => sd_notify::NotifyState::Ready,
+        Notice::Stopping => sd_notify::NotifyState::Stopping,
+    };
+    if let Err(error) = sd_notify::notify(&[state]) {
+        log::warn!("cannot tell the supervisor: {error}");
+    }
+}
+
+#[cfg(not(feature = "systemd"))]
+fn notify(_: Notice) {}

@@ -1,0 +1,188 @@
+//! What only the C library can do: limits, signals, users. The one place with `unsafe` in it; each function
+//! here is safe to call.
+#![allow(unsafe_code, reason = "these calls have no safe form in the standard library")]
+
+use std::ffi::CString;
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::TcpListener;
+use std::time::Duration;
+
+/// Raises the limit of open descriptors as far as is permitted, and says how many there may be.
+pub(super) fn raise_descriptor_limit() -> io::Result<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid rlimit for the call to fill.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    if limit.rlim_cur < limit.rlim_max {
+        let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
+        // SAFETY: `raised` is a valid rlimit. A refusal leaves the limit as it is.
+        if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) } == 0 {
+            limit = raised;
+        }
+    }
+    Ok(limit.rlim_cur)
+}
+
+/// A signal that the daemon listens to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// End, in good order.
+    End,
+    /// Read again what can be read again.
+    Reload,
+    /// Log a summary.
+    Status,
+}
+
+/// The signals, held back from every thread until somebody waits for them.
+pub(super) struct Signals {
+    set: libc::sigset_t,
+}
+
+impl Signals {
+    /// Holds the signals back; to be called before there is a second thread, which all inherit it.
+    pub(super) fn hold() -> io::Result<Self> {
+        let mut set = MaybeUninit::uninit();
+        // SAFETY: sigemptyset initializes the set, and the others are given an initialized one.
+        let set = unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR1] {
+                libc::sigaddset(set.as_mut_ptr(), signal);
+            }
+            set.assume_init()
+        };
+        // SAFETY: `set` is initialized, and the old mask is not asked for.
+        match unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) } {
+            0 => Ok(Self { set }),
+            error => Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+
+    /// Waits for the next signal, for so long at the most.
+    pub(super) fn wait(&self, patience: Duration) -> Option<Signal> {
+        let timeout = libc::timespec {
+            tv_sec: patience.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+            tv_nsec: patience.subsec_nanos().into(),
+        };
+        // SAFETY: set and timeout are initialized, and what sent the signal is not asked for.
+        match unsafe { libc::sigtimedwait(&raw const self.set, std::ptr::null_mut(), &raw const timeout) } {
+            libc::SIGTERM | libc::SIGINT => Some(Signal::End),
+            libc::SIGHUP => Some(Signal::Reload),
+            libc::SIGUSR1 => Some(Signal::Status),
+            _ => None,
+        }
+    }
+}
+
+/// Who the daemon is to become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    user: Option<(CString, libc::uid_t)>,
+    group: libc::gid_t,
+}
+
+impl Identity {
+    /// Looks up a user and a group; the group is the user's own unless it is named.
+    pub(super) fn find(user: Option<&str>, group: Option<&str>) -> Result<Option<Self>, String> {
+        let named = group.map(find_group).transpose()?;
+        let user = user.map(find_user).transpose()?;
+        let own = user.as_ref().map(|&(_, _, own)| own);
+        let Some(group) = named.or(own) else { return Ok(None) };
+        Ok(Some(Self { user: user.map(|(name, id, _)| (name, id)), group }))
+    }
+
+    /// Becomes that, for good.
+    pub(super) fn assume(&self) -> io::Result<()> {
+        // SAFETY: the name is a C string, and the calls take plain numbers besides.
+        unsafe {
+            match &self.user {
+                Some((name, _)) => check(libc::initgroups(name.as_ptr(), self.group))?,
+                None => check(libc::setgroups(1, &raw const self.group))?,
+            }
+            check(libc::setgid(self.group))?;
+            if let Some((_, id)) = self.user {
+                check(libc::setuid(id))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives up the means of getting new privileges by running other programs.
+pub(super) fn renounce_privileges() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    // SAFETY: this prctl takes plain numbers.
+    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
+    Ok(())
+}
+
+/// Gives memory that is free back to the system, where the C library would keep it.
+pub(super) fn give_memory_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it takes a plain number and may be called at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// The listening sockets that a supervisor has opened for us (sd_listen_fds(3)).
+pub(super) fn handed_over() -> io::Result<Vec<TcpListener>> {
+    #[cfg(feature = "systemd")]
+    {
+        use std::os::fd::FromRawFd as _;
+        let descriptors = sd_notify::listen_fds()?;
+        // SAFETY: the supervisor says that these are open and ours, and nobody else here asks for them.
+        Ok(descriptors.map(|descriptor| unsafe { TcpListener::from_raw_fd(descriptor) }).collect())
+    }
+    #[cfg(not(feature = "systemd"))]
+    Ok(Vec::new())
+}
+
+fn find_user(name: &str) -> Result<(CString, libc::uid_t, libc::gid_t), String> {
+    let unknown = || format!("there is no user \"{name}\"");
+    let c_name = CString::new(name).map_err(|_| unknown())?;
+    let mut entry = MaybeUninit::<libc::passwd>::uninit();
+    let mut found = std::ptr::null_mut();
+    let mut buffer = vec![0; 16 * 1024];
+    // SAFETY: every pointer is valid for its length; `entry` is read only if the call says it is filled.
+    unsafe {
+        libc::getpwnam_r(
+            c_name.as_ptr(),
+            entry.as_mut_ptr(),
+            buffer.as_mut_ptr(),
+            buffer.len(),
+            &raw mut found,
+        );
+        if found.is_null() {
+            return Err(unknown());
+        }
+        let entry = entry.assume_init();
+        Ok((c_name, entry.pw_uid, entry.pw_gid))
+    }
+}
+
+fn find_group(name: &str) -> Result<libc::gid_t, String> {
+    let unknown = || format!("there is no group \"{name}\"");
+    let c_name = CString::new(name).map_err(|_| unknown())?;
+    let mut entry = MaybeUninit::<libc::group>::uninit();
+    let mut found = std::ptr::null_mut();
+    let mut buffer = vec![0; 16 * 1024];
+    // SAFETY: every pointer is valid for its length; `entry` is read only if the call says it is filled.
+    unsafe {
+        libc::getgrnam_r(
+            c_name.as_ptr(),
+            entry.as_mut_ptr(),
+            buffer.as_mut_ptr(),
+            buffer.len(),
+            &raw mut found,
+        );
+        if found.is_null() {
+            return Err(unknown());
+        }
+        Ok(entry.assume_init().gr_gid)
+    }
+}
+
+fn check(outcome: libc::c_int) -> io::Result<()> {
+    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -1,0 +1,387 @@
+//! A session plus its bytes in transit: the loop, the pause while an ask is out, the limits. Both engines
+//! drive it; neither knows what is in it.
+//!
+//! ```text
+//!     Open <--> Asking                    an ask is out: nothing is judged, nothing is read
+//!      | \
+//!      |  Leaving                         off the roll first, then the last words
+//!      v /
+//!     Ending --> Lingering --> Over       everything is sent; input is discarded; closed
+//! ```
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::limits::Permit;
+use super::published::Look;
+use super::{FLUSH_LIMIT, LINGER_LIMIT, MESSAGES_PER_TURN};
+use crate::roll::Member;
+use crate::session::{Answer, Ask, Door, Event, Fault, Output, Session};
+use crate::wire::Buffer;
+
+/// What one turn of a connection is given.
+pub(super) struct Turn<'a> {
+    pub(super) now: Instant,
+    pub(super) view: Look<'a>,
+    /// The unsent bytes above which nothing more is judged.
+    pub(super) high_mark: usize,
+    pub(super) stage: Stage,
+}
+
+/// Whether the daemon goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Running,
+    Stopping,
+}
+
+/// One connection.
+pub(super) struct Conn {
+    /// None once it has ended.
+    session: Option<Box<dyn Session>>,
+    door: &'static str,
+    peer: SocketAddr,
+    phase: Phase,
+    member: Option<Member>,
+    /// What came but is not judged yet.
+    unread: Buffer,
+    /// Whether there may be a whole message in it.
+    behind: Behind,
+    input: Input,
+    _permit: Permit,
+}
+
+enum Phase {
+    Open,
+    /// An ask of the session's is out.
+    Asking,
+    /// An ask was out when the connection broke.
+    Abandoned,
+    /// The ask to be taken off the roll is out; then the peer is told.
+    Leaving {
+        farewell: Vec<u8>,
+    },
+    /// Nothing more is said; what is owed is sent by then.
+    Ending {
+        until: Instant,
+        last: Last,
+    },
+    Lingering {
+        until: Instant,
+    },
+    Over,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    No,
+    Perhaps,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Input {
+    Flowing,
+    Ended,
+}
+
+/// What is done once everything is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Close,
+    Linger,
+}
+
+/// What an engine is to do for a connection next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// Read, and hand what came to [`Conn::receive`].
+    Bytes,
+    /// Call [`Conn::resume`]: there is more to judge.
+    Turn,
+    /// Wait for the workers.
+    Answer,
+    /// Send what is owed, then call [`Conn::sent_all`].
+    Flush,
+    /// Read, and throw away what came.
+    Discard,
+    /// Close.
+    Close,
+}
+
+impl Conn {
+    /// A connection that was let in through `door`.
+    pub(super) fn welcome(door: &dyn Door, peer: SocketAddr, permit: Permit, now: Instant) -> Self {
+        log::debug!("{} {peer}: connected", door.name());
+        Self::new(Some(door.open(now, peer)), door, peer, permit, Phase::Open)
+    }
+
+    /// A connection that is told that it cannot be let in; `out` is what it is told.
+    pub(super) fn refuse(
+        door: &dyn Door,
+        peer: SocketAddr,
+        permit: Permit,
+        now: Instant,
+        reason: &str,
+        out: &mut Output,
+    ) -> Self {
+        log::debug!("{} {peer}: refused: {reason}", door.name());
+        out.bytes().extend_from_slice(&door.refusal(reason));
+        let phase = Phase::Ending { until: now + LINGER_LIMIT, last: Last::Linger };
+        Self::new(None, door, peer, permit, phase)
+    }
+
+    fn new(
+        session: Option<Box<dyn Session>>,
+        door: &dyn Door,
+        peer: SocketAddr,
+        permit: Permit,
+        phase: Phase,
+    ) -> Self {
+        Self {
+            session,
+            door: door.name(),
+            peer,
+            phase,
+            member: None,
+            unread: Buffer::default(),
+            behind: Behind::No,
+            input: Input::Flowing,
+            _permit: permit,
+        }
+    }
+
+    /// Tells the session that the connection is there.
+    pub(super) fn open(&mut self, turn: &Turn<'_>, out: &mut Output) {
+        self.handle(Event::Opened, turn, out);
+    }
+
+    /// What is to be done next.
+    #[inline]
+    pub(super) fn wants(&self) -> Wants {
+        match self.phase {
+            Phase::Open if self.behind == Behind::Perhaps || self.input == Input::Ended => Wants::Turn,
+            Phase::Open => Wants::Bytes,
+            Phase::Asking | Phase::Abandoned | Phase::Leaving { .. } => Wants::Answer,
+            Phase::Ending { .. } => Wants::Flush,
+            Phase::Lingering { .. } if self.input == Input::Ended => Wants::Close,
+            Phase::Lingering { .. } => Wants::Discard,
+            Phase::Over => Wants::Close,
+        }
+    }
+
+    /// When [`Conn::tick`] is to be called.
+    #[inline]
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Open => self.session.as_ref().and_then(|session| session.deadline()),
+            Phase::Ending { until, .. } | Phase::Lingering { until } => Some(*until),
+            Phase::Asking | Phase::Abandoned | Phase::Leaving { .. } | Phase::Over => None,
+        }
+    }
+
+    /// Takes what came.
+    #[inline]
+    pub(super) fn receive(&mut self, bytes: &[u8], turn: &Turn<'_>, out: &mut Output) {
+        if !matches!(self.phase, Phase::Open) {
+            return;
+        }
+        if self.unread.is_empty() {
+            let judged = self.judge(bytes, turn, out);
+            if judged < bytes.len() {
+                self.unread.push(&bytes[judged..]);
+            }
+        } else {
+            self.unread.push(bytes);
+            self.judge_unread(turn, out);
+        }
+    }
+
+    /// Goes on where the last turn ended.
+    pub(super) fn resume(&mut self, turn: &Turn<'_>, out: &mut Output) {
+        self.judge_unread(turn, out);
+        if let (Phase::Open, Behind::No, Input::Ended) = (&self.phase, self.behind, self.input) {
+            self.handle(Event::EndOfStream, turn, out);
+            // Whatever the session makes of it: nothing can come any more.
+            if matches!(self.phase, Phase::Open) {
+                self.end(turn.now, Last::Close);
+            }
+        }
+    }
+
+    /// The peer sends no more. What came before is judged first: see [`Wants::Turn`].
+    pub(super) fn end_of_stream(&mut self) {
+        self.input = Input::Ended;
+    }
+
+    /// Takes the answer of the workers.
+    pub(super) fn answer(&mut self, answer: Answer, turn: &Turn<'_>, out: &mut Output) {
+        if let Answer::Joined(member) = answer {
+            self.member = Some(member);
+        }
+        match std::mem::replace(&mut self.phase, Phase::Open) {
+            Phase::Asking => {
+                self.handle(Event::Answer(answer), turn, out);
+                if turn.stage == Stage::Stopping {
+                    self.handle(Event::Shutdown, turn, out);
+                }
+                self.judge_unread(turn, out);
+            }
+            Phase::Leaving { farewell } => self.last_words(&farewell, turn.now, out),
+            Phase::Abandoned => self.phase = Phase::Over,
+            other => self.phase = other,
+        }
+    }
+
+    /// Time has passed.
+    pub(super) fn tick(&mut self, turn: &Turn<'_>, out: &mut Output) {
+        match self.phase {
+            Phase::Ending { until, .. } | Phase::Lingering { until } if until <= turn.now => {
+                self.enter(Phase::Over, "it takes too long");
+            }
+            _ => self.handle(Event::Tick, turn, out),
+        }
+    }
+
+    /// The daemon is about to end. An ask that is out comes back first.
+    pub(super) fn shut_down(&mut self, turn: &Turn<'_>, out: &mut Output) {
+        // Everybody leaves at once: nobody is left who would have to hear of it.
+        self.member = None;
+        self.handle(Event::Shutdown, turn, out);
+    }
+
+    /// Everything that was owed is sent. True if the sending side is to be shut down.
+    pub(super) fn sent_all(&mut self, now: Instant) -> bool {
+        let Phase::Ending { last, .. } = self.phase else { return false };
+        match last {
+            Last::Linger => self.enter(Phase::Lingering { until: now + LINGER_LIMIT }, "all is said"),
+            Last::Close => self.enter(Phase::Over, "all is sent"),
+        }
+        last == Last::Linger
+    }
+
+    /// The connection is broken.
+    pub(super) fn broken(&mut self, why: &dyn std::fmt::Display) {
+        log::debug!("{} {}: {why}", self.door, self.peer);
+        self.session = None;
+        self.unread = Buffer::default();
+        self.phase = match self.phase {
+            Phase::Asking => Phase::Abandoned,
+            Phase::Leaving { .. } | Phase::Abandoned => return,
+            _ => Phase::Over,
+        };
+    }
+
+    /// Who is to be taken off the roll, now that the connection is ending: on every way out.
+    pub(super) fn take_leaver(&mut self) -> Option<Ask> {
+        match self.phase {
+            Phase::Ending { .. } | Phase::Lingering { .. } | Phase::Over => {
+                self.member.take().map(Ask::Leave)
+            }
+            _ => None,
+        }
+    }
+
+    fn judge_unread(&mut self, turn: &Turn<'_>, out: &mut Output) {
+        if self.unread.is_empty() {
+            self.behind = Behind::No;
+            return;
+        }
+        let mut unread = std::mem::take(&mut self.unread);
+        let judged = self.judge(unread.as_slice(), turn, out);
+        unread.consume(judged);
+        self.unread = unread;
+    }
+
+    /// Has the session carry out whole messages at the front of `bytes`, and says how many bytes they were.
+    #[inline]
+    fn judge(&mut self, bytes: &[u8], turn: &Turn<'_>, out: &mut Output) -> usize {
+        self.behind = Behind::No;
+        let mut judged = 0;
+        for _ in 0..MESSAGES_PER_TURN {
+            let rest = &bytes[judged..];
+            let (Phase::Open, false, Some(session)) = (&self.phase, rest.is_empty(), &mut self.session)
+            else {
+                return judged;
+            };
+            if out.len() > turn.high_mark {
+                break;
+            }
+            match session.receive(turn.now, rest, &turn.view, out) {
+                Ok(0) => return judged,
+                Ok(taken) => judged += taken,
+                Err(fault) => {
+                    self.fail(fault, turn.now, out);
+                    return bytes.len();
+                }
+            }
+            self.follow(turn.now, out);
+        }
+        if judged < bytes.len() {
+            self.behind = Behind::Perhaps;
+        }
+        judged
+    }
+
+    fn handle(&mut self, event: Event, turn: &Turn<'_>, out: &mut Output) {
+        let (Phase::Open, Some(session)) = (&self.phase, &mut self.session) else { return };
+        match session.handle(turn.now, event, &turn.view, out) {
+            Ok(()) => self.follow(turn.now, out),
+            Err(fault) => self.fail(fault, turn.now, out),
+        }
+    }
+
+    /// Does what the session wants besides sending.
+    #[inline]
+    fn follow(&mut self, now: Instant, out: &mut Output) {
+        if out.has_ask() {
+            self.phase = Phase::Asking;
+        } else if out.take_close() {
+            self.end(now, Last::Close);
+        }
+    }
+
+    fn fail(&mut self, fault: Fault, now: Instant, out: &mut Output) {
+        let Fault { why, farewell, level } = fault;
+        log::log!(level, "{} {}: {why}", self.door, self.peer);
+        self.session = None;
+        self.unread = Buffer::default();
+        if farewell.is_empty() {
+            self.enter(Phase::Over, "it hears nothing of it");
+        } else if let Some(member) = self.member.take() {
+            out.ask(Ask::Leave(member));
+            self.enter(Phase::Leaving { farewell }, "off the roll first");
+        } else {
+            self.last_words(&farewell, now, out);
+        }
+    }
+
+    fn last_words(&mut self, farewell: &[u8], now: Instant, out: &mut Output) {
+        out.bytes().extend_from_slice(farewell);
+        self.end(now, Last::Linger);
+    }
+
+    fn end(&mut self, now: Instant, last: Last) {
+        self.session = None;
+        self.unread = Buffer::default();
+        self.enter(Phase::Ending { until: now + FLUSH_LIMIT, last }, "nothing more is said");
+    }
+
+    fn enter(&mut self, phase: Phase, why: &str) {
+        log::trace!("{} {}: {} -> {}: {why}", self.door, self.peer, self.phase.name(), phase.name());
+        self.phase = phase;
+    }
+}
+
+impl Phase {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Asking => "asking",
+            Self::Abandoned => "abandoned",
+            Self::Leaving { .. } => "leaving",
+            Self::Ending { .. } => "ending",
+            Self::Lingering { .. } => "lingering",
+            Self::Over => "over",
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A connection and its socket.
+
+use std::io::{self, ErrorKind, Read};
+use std::net::Shutdown;
+use std::time::Instant;
+
+use mio::event::Event;
+use mio::net::TcpStream;
+
+use crate::engine::backlog::Backlog;
+use crate::engine::conn::{Conn, Turn, Wants};
+use crate::session::Output;
+
+/// A connection with the socket that it lies on, and what the socket has not taken yet.
+pub(super) struct Link {
+    pub(super) stream: TcpStream,
+    pub(super) conn: Conn,
+    pub(super) backlog: Backlog,
+    /// When the timers look at it.
+    pub(super) armed: Option<Instant>,
+    /// Whether the loop will come back to it without an event.
+    pub(super) waits_for_turn: bool,
+    readable: Readable,
+}
+
+/// What an edge has told about the reading side and has not been used up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Readable {
+    No,
+    /// There are bytes; a read that gives fewer than there was room for has taken them all.
+    Bytes,
+    /// There are bytes, and behind them the end: only reading to that end shows it.
+    ToTheEnd,
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Something was done, and there may be more to do.
+    Done,
+    /// Nothing can be done before something happens.
+    Idle,
+    /// It is to be closed.
+    Over,
+}
+
+impl Link {
+    /// A connection that nothing is known of yet.
+    pub(super) fn new(stream: TcpStream, conn: Conn) -> Self {
+        Self {
+            stream,
+            conn,
+            backlog: Backlog::default(),
+            armed: None,
+            waits_for_turn: false,
+            readable: Readable::No,
+        }
+    }
+
+    /// Remembers what an event says.
+    #[inline]
+    pub(super) fn note(&mut self, event: &Event) {
+        if event.is_read_closed() || event.is_error() {
+            self.readable = Readable::ToTheEnd;
+        } else if event.is_readable() && self.readable == Readable::No {
+            self.readable = Readable::Bytes;
+        }
+    }
+
+    /// Has the socket looked at though no event came: a timer is about to judge.
+    pub(super) fn suspect(&mut self) {
+        if self.readable == Readable::No {
+            self.readable = Readable::Bytes;
+        }
+    }
+
+    /// Does the next thing that can be done, and leaves in `out` what comes of it.
+    #[inline]
+    pub(super) fn step(&mut self, buffer: &mut [u8], turn: &Turn<'_>, out: &mut Output) -> Step {
+        match self.conn.wants() {
+            Wants::Turn if self.backlog.len() <= turn.high_mark => {
+                self.conn.resume(turn, out);
+                Step::Done
+            }
+            Wants::Bytes if self.backlog.len() <= turn.high_mark => self.read(buffer, turn, out),
+            Wants::Discard => self.read(buffer, turn, out),
+            Wants::Flush if self.backlog.is_empty() => {
+                if self.conn.sent_all(turn.now) {
+                    // It fails where the peer has gone already, which the next read shows.
+                    let _ = self.stream.shutdown(Shutdown::Write);
+                }
+                Step::Done
+            }
+            Wants::Close => Step::Over,
+            Wants::Answer | Wants::Turn | Wants::Bytes | Wants::Flush => Step::Idle,
+        }
+    }
+
+    /// Sends what is in `out`.
+    #[inline]
+    pub(super) fn send(&mut self, out: &Output) {
+        if let Err(error) = self.backlog.send(out, &mut self.stream) {
+            self.conn.broken(&error);
+        }
+    }
+
+    /// Sends what waits.
+    pub(super) fn flush(&mut self) {
+        if let Err(error) = self.backlog.flush(&mut self.stream) {
+            self.conn.broken(&error);
+        }
+    }
+
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8], turn: &Turn<'_>, out: &mut Output) -> Step {
+        if self.readable == Readable::No {
+            return Step::Idle;
+        }
+        match self.stream.read(buffer) {
+            Ok(0) => {
+                self.readable = Readable::No;
+                self.conn.end_of_stream();
+            }
+            Ok(count) => {
+                if count < buffer.len() && self.readable == Readable::Bytes {
+                    self.readable = Readable::No;
+                }
+                self.conn.receive(&buffer[..count], turn, out);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = Readable::No,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => self.conn.broken(&error),
+        }
+        Step::Done
+    }
+}
+
+/// A fresh connection has told nothing yet, but its first bytes may have come with it.
+pub(super) fn register(
+    registry: &mio::Registry,
+    stream: &mut TcpStream,
+    token: mio::Token,
+) -> io::Result<()> {
+    registry.register(stream, token, mio::Interest::READABLE | mio::Interest::WRITABLE)
+}

@@ -1,0 +1,118 @@
+//! The engine of poll loops: each serves its share of the connections on one thread.
+//!
+//! The first loop accepts, and hands connections round. Sockets are registered once, for both interests, and
+//! readiness is edge-triggered, so a loop remembers what it has not used up.
+
+mod link;
+mod poll;
+mod slots;
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use mio::{Poll, Waker};
+
+use super::accept::{Acceptor, Entrance, Visitor};
+use super::workers::{Mailbox, Name};
+use super::{House, Vigil};
+use crate::session::Answer;
+use poll::{ENTRANCES, Loop, WAKER};
+
+/// How many asks of one loop may be out; and so how many answers may wait for it.
+const ASKS_LIMIT: usize = 1024;
+/// How many new connections may wait for one loop.
+const VISITORS_LIMIT: usize = 256;
+
+/// All loops.
+pub(super) struct Loops {
+    handles: Vec<Arc<Handle>>,
+}
+
+/// How others reach a loop.
+struct Handle {
+    answers: Sender<(Name, Answer)>,
+    visitors: Sender<Visitor>,
+    waker: Waker,
+    /// Set by the first who wakes the loop, so that the others need not.
+    woken: AtomicBool,
+    stopping: AtomicBool,
+    /// How many connections it has.
+    load: AtomicUsize,
+}
+
+/// A loop's own ends of what its handle leads to.
+struct Inbox {
+    handle: Arc<Handle>,
+    answers: Receiver<(Name, Answer)>,
+    visitors: Receiver<Visitor>,
+}
+
+impl Handle {
+    /// Sees to it that the loop looks into its inbox.
+    fn wake(&self) {
+        if !self.woken.swap(true, Ordering::AcqRel)
+            && let Err(error) = self.waker.wake()
+        {
+            log::error!("a poll loop cannot be woken: {error}");
+        }
+    }
+}
+
+impl Mailbox for Handle {
+    fn post(&self, name: Name, answer: Answer) {
+        let posted = self.answers.try_send((name, answer));
+        assert!(posted.is_ok(), "a loop never has more asks out than its mailbox takes answers");
+        self.wake();
+    }
+}
+
+impl Loops {
+    /// Starts `count` loops, the first of which has the `entrances`.
+    pub(super) fn start(
+        count: NonZeroUsize,
+        house: &House,
+        vigil: &Vigil,
+        entrances: Vec<Entrance>,
+    ) -> io::Result<Self> {
+        let mut made = Vec::with_capacity(count.get());
+        for _ in 0..count.get() {
+            let poll = Poll::new()?;
+            let (answers, answers_in) = bounded(ASKS_LIMIT);
+            let (visitors, visitors_in) = bounded(VISITORS_LIMIT);
+            let handle = Arc::new(Handle {
+                answers,
+                visitors,
+                waker: Waker::new(poll.registry(), WAKER)?,
+                woken: AtomicBool::new(false),
+                stopping: AtomicBool::new(false),
+                load: AtomicUsize::new(0),
+            });
+            made.push((poll, Inbox { handle, answers: answers_in, visitors: visitors_in }));
+        }
+        let handles: Vec<_> = made.iter().map(|(_, inbox)| Arc::clone(&inbox.handle)).collect();
+        let mut entrances = Some(entrances);
+        for (number, (poll, inbox)) in made.into_iter().enumerate() {
+            let acceptor = entrances
+                .take()
+                .map(|all| Acceptor::new(all, Arc::clone(&house.gate), poll.registry(), ENTRANCES))
+                .transpose()?;
+            let others = if acceptor.is_some() { handles.clone() } else { Vec::new() };
+            let serving = Loop::new(poll, inbox, acceptor, others, house.clone());
+            let vigil = vigil.clone();
+            thread::Builder::new().name(format!("loop {number}")).spawn(move || serving.run(&vigil))?;
+        }
+        Ok(Self { handles })
+    }
+
+    /// Has every loop stop accepting and say goodbye to its connections.
+    pub(super) fn stop(&self) {
+        for handle in &self.handles {
+            handle.stopping.store(true, Ordering::Release);
+            handle.wake();
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! One poll loop.
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token};
+
+use super::link::{self, Link, Step};
+use super::slots::Slots;
+use super::{ASKS_LIMIT, Handle, Inbox};
+use crate::engine::accept::{Acceptor, Visitor};
+use crate::engine::conn::{Stage, Turn};
+use crate::engine::published::Look;
+use crate::engine::seldom::Seldom;
+use crate::engine::timers::Timers;
+use crate::engine::workers::{Mailbox, Task};
+use crate::engine::{House, KEEP_LIMIT, READ_LIMIT, Vigil};
+use crate::session::{Ask, Output};
+
+/// The token of a loop's waker.
+pub(super) const WAKER: Token = Token(usize::MAX);
+/// The token of the first entrance; slots are counted from 0 and never come so far.
+pub(super) const ENTRANCES: usize = usize::MAX / 2;
+
+/// The most events that one poll brings.
+const EVENTS_PER_POLL: usize = 1024;
+/// The most reads of one connection before the others get their turn.
+const STEPS_PER_TURN: usize = 16;
+/// How long to wait before asks that the workers had no room for are offered again.
+const OFFER_AGAIN: Duration = Duration::from_millis(1);
+
+/// One loop and its connections.
+pub(super) struct Loop {
+    poll: Poll,
+    inbox: Inbox,
+    acceptor: Option<Acceptor>,
+    /// All loops, among whom the one that accepts hands connections round.
+    loops: Vec<Arc<Handle>>,
+    house: House,
+    stage: Stage,
+    slots: Slots,
+    timers: Timers,
+    /// Slots whose turn ended before they had nothing left to do.
+    again: Vec<u32>,
+    /// Asks that cannot be put to the workers yet, in order.
+    unposted: VecDeque<Task>,
+    /// How many asks are out that will be answered.
+    asking: usize,
+    buffer: Box<[u8]>,
+    out: Output,
+}
+
+/// Connections that cannot be registered are dropped, which a log line a minute tells.
+static UNREGISTERED: Seldom = Seldom::new();
+
+impl Loop {
+    pub(super) fn new(
+        poll: Poll,
+        inbox: Inbox,
+        acceptor: Option<Acceptor>,
+        loops: Vec<Arc<Handle>>,
+        house: House,
+    ) -> Self {
+        Self {
+            poll,
+            inbox,
+            acceptor,
+            loops,
+            house,
+            stage: Stage::Running,
+            slots: Slots::default(),
+            timers: Timers::default(),
+            again: Vec::new(),
+            unposted: VecDeque::new(),
+            asking: 0,
+            buffer: vec![0; READ_LIMIT].into_boxed_slice(),
+            out: Output::default(),
+        }
+    }
+
+    /// Serves until the daemon ends and the last connection is gone.
+    pub(super) fn run(mut self, _: &Vigil) {
+        let mut events = Events::with_capacity(EVENTS_PER_POLL);
+        let published = Arc::clone(&self.house.published);
+        let high_mark = self.house.gate.high_mark();
+        while self.stage == Stage::Running || !self.slots.is_empty() {
+            match self.poll.poll(&mut events, self.patience()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                // Nothing that can happen outside this program makes a poll fail.
+                Err(error) => panic!("cannot poll: {error}"),
+            }
+            let (now, view) = (Instant::now(), Look::now(&published));
+            let mut turn = Turn { now, view, high_mark, stage: self.stage };
+            self.serve(&events, &turn);
+            self.stop_if_told(&mut turn);
+            self.expire(&turn);
+            self.offer_unposted();
+        }
+    }
+
+    /// How long the next poll may wait.
+    fn patience(&self) -> Option<Duration> {
+        if !self.again.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let now = Instant::now();
+        let accepting = self.acceptor.as_ref().and_then(|acceptor| acceptor.next(now));
+        let offering = (!self.unposted.is_empty()).then(|| now + OFFER_AGAIN);
+        let first = [self.timers.next(), accepting, offering].into_iter().flatten().min()?;
+        Some(first.saturating_duration_since(now))
+    }
+
+    fn serve(&mut self, events: &Events, turn: &Turn<'_>) {
+        let unfinished = std::mem::take(&mut self.again);
+        for event in events {
+            match event.token() {
+                WAKER => self.open_inbox(turn),
+                Token(token) if token >= ENTRANCES => {
+                    self.acceptor.iter_mut().for_each(|acceptor| acceptor.knock(token - ENTRANCES));
+                }
+                Token(token) => {
+                    let Ok(slot) = u32::try_from(token) else { continue };
+                    let Some(link) = self.slots.at(slot) else { continue };
+                    link.note(event);
+                    if event.is_writable() && !link.backlog.is_empty() {
+                        link.flush();
+                    }
+                    self.turn(slot, turn);
+                }
+            }
+        }
+        for slot in unfinished {
+            self.slots.at(slot).into_iter().for_each(|link| link.waits_for_turn = false);
+            self.turn(slot, turn);
+        }
+        self.accept(turn);
+    }
+
+    /// Gives a connection its turn: as much as can be done for it, up to a bound.
+    fn turn(&mut self, slot: u32, turn: &Turn<'_>) {
+        for _ in 0..STEPS_PER_TURN {
+            let Some(link) = self.slots.at(slot) else { return };
+            let step = link.step(&mut self.buffer, turn, &mut self.out);
+            self.pass_on(slot);
+            match step {
+                Step::Done => {}
+                Step::Idle => return self.rest(slot),
+                Step::Over => return self.close(slot),
+            }
+        }
+        if let Some(link) = self.slots.at(slot).filter(|link| !link.waits_for_turn) {
+            link.waits_for_turn = true;
+            self.again.push(slot);
+        }
+        self.rest(slot);
+    }
+
+    /// Passes on what a connection has to say and to ask.
+    #[inline]
+    fn pass_on(&mut self, slot: u32) {
+        let Some(link) = self.slots.at(slot) else { return };
+        link.send(&self.out);
+        self.out.clear(KEEP_LIMIT);
+        let (ask, leaver) = (self.out.take_ask(), link.conn.take_leaver());
+        if let Some(ask) = ask {
+            let mailbox: Arc<dyn Mailbox> = self.inbox.handle.clone();
+            let name = self.slots.name(slot);
+            self.post(Task { ask, reply: Some((mailbox, name)) });
+        }
+        leaver.into_iter().for_each(|ask| self.post_unheard(ask));
+    }
+
+    #[inline]
+    fn rest(&mut self, slot: u32) {
+        if let Some(link) = self.slots.at(slot) {
+            let deadline = link.conn.deadline();
+            self.timers.arm(slot, &mut link.armed, deadline);
+        }
+    }
+
+    fn close(&mut self, slot: u32) {
+        let Some(mut link) = self.slots.remove(slot) else { return };
+        self.timers.disarm(slot, &mut link.armed);
+        self.inbox.handle.load.fetch_sub(1, Ordering::Relaxed);
+        // Closing the descriptor takes it out of the poll, too.
+        link.conn.take_leaver().into_iter().for_each(|ask| self.post_unheard(ask));
+    }
+
+    fn post_unheard(&mut self, ask: Ask) {
+        self.post(Task { ask, reply: None });
+    }
+
+    fn post(&mut self, task: Task) {
+        self.unposted.push_back(task);
+        self.offer_unposted();
+    }
+
+    /// Puts asks to the workers, as many as they, and the mailbox for the answers, have room for.
+    fn offer_unposted(&mut self) {
+        while let Some(task) = self.unposted.pop_front() {
+            let heard = task.reply.is_some();
+            if heard && self.asking >= ASKS_LIMIT {
+                return self.unposted.push_front(task);
+            }
+            if let Err(task) = self.house.workers.offer(task) {
+                return self.unposted.push_front(task);
+            }
+            self.asking += usize::from(heard);
+        }
+    }
+
+    fn open_inbox(&mut self, turn: &Turn<'_>) {
+        // First the mark, then the mail: whoever posts later wakes this loop again.
+        self.inbox.handle.woken.swap(false, Ordering::AcqRel);
+        while let Ok((name, answer)) = self.inbox.answers.try_recv() {
+            self.asking -= 1;
+            let Some(slot) = self.slots.find(name) else { continue };
+            if let Some(link) = self.slots.at(slot) {
+                link.conn.answer(answer, turn, &mut self.out);
+                self.pass_on(slot);
+                self.turn(slot, turn);
+            }
+        }
+        while let Ok(visitor) = self.inbox.visitors.try_recv() {
+            self.take_in(visitor, turn);
+        }
+    }
+
+    fn accept(&mut self, turn: &Turn<'_>) {
+        let Some(mut acceptor) = self.acceptor.take() else { return };
+        acceptor.accept(turn.now, |visitor| self.hand_round(visitor, turn));
+        self.acceptor = Some(acceptor);
+    }
+
+    /// Gives a new connection to the loop that has the fewest.
+    fn hand_round(&mut self, visitor: Visitor, turn: &Turn<'_>) {
+        let load = |handle: &Arc<Handle>| handle.load.load(Ordering::Relaxed);
+        let Some(least) = self.loops.iter().min_by_key(|handle| load(handle)).cloned() else { return };
+        least.load.fetch_add(1, Ordering::Relaxed);
+        if Arc::ptr_eq(&least, &self.inbox.handle) {
+            return self.take_in(visitor, turn);
+        }
+        match least.visitors.try_send(visitor) {
+            Ok(()) => least.wake(),
+            Err(refused) => {
+                least.load.fetch_sub(1, Ordering::Relaxed);
+                self.inbox.handle.load.fetch_add(1, Ordering::Relaxed);
+                self.take_in(refused.into_inner(), turn);
+            }
+        }
+    }
+
+    /// Takes a new connection, which is counted in the load already.
+    fn take_in(&mut self, visitor: Visitor, turn: &Turn<'_>) {
+        let slot = self.slots.vacancy();
+        let settled = visitor.settle(turn.now, &mut self.out);
+        let Some((mut stream, conn)) = settled.filter(|_| self.stage == Stage::Running) else {
+            self.inbox.handle.load.fetch_sub(1, Ordering::Relaxed);
+            return self.out.clear(KEEP_LIMIT);
+        };
+        if let Err(error) = link::register(self.poll.registry(), &mut stream, Token(slot as usize)) {
+            UNREGISTERED.log(log::Level::Warn, turn.now, format_args!("cannot watch a connection: {error}"));
+            self.inbox.handle.load.fetch_sub(1, Ordering::Relaxed);
+            return self.out.clear(KEEP_LIMIT);
+        }
+        self.slots.fill(slot, Box::new(Link::new(stream, conn)));
+        if let Some(link) = self.slots.at(slot) {
+            link.conn.open(turn, &mut self.out);
+            self.pass_on(slot);
+            self.turn(slot, turn);
+        }
+    }
+
+    /// Looks at whose time has come. What has come from him is read first: the daemon may have slept longer
+    /// than he did.
+    fn expire(&mut self, turn: &Turn<'_>) {
+        let due: Vec<_> = std::iter::from_fn(|| self.timers.pop(turn.now)).collect();
+        for slot in due {
+            let Some(link) = self.slots.at(slot) else { continue };
+            link.armed = None;
+            if link.conn.deadline().is_some_and(|deadline| deadline <= turn.now) {
+                link.suspect();
+                self.turn(slot, turn);
+                let Some(link) = self.slots.at(slot) else { continue };
+                link.conn.tick(turn, &mut self.out);
+                self.pass_on(slot);
+                self.turn(slot, turn);
+            }
+            self.rest(slot);
+        }
+    }
+
+    fn stop_if_told(&mut self, turn: &mut Turn<'_>) {
+        if self.stage == Stage::Stopping || !self.inbox.handle.stopping.load(Ordering::Acquire) {
+            return;
+        }
+        self.stage = Stage::Stopping;
+        turn.stage = Stage::Stopping;
+        self.acceptor = None;
+        self.loops.clear();
+        for slot in self.slots.taken() {
+            let Some(link) = self.slots.at(slot) else { continue };
+            link.conn.shut_down(turn, &mut self.out);
+            self.pass_on(slot);
+            self.turn(slot, turn);
+        }
+    }
+}

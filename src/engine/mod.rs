@@ -1,0 +1,139 @@
+//! Engines move bytes and time between the system and sessions.
+//!
+//! There are two, and they drive the same sessions: [`events`] (mio poll loops) and [`threads`] (blocking, a
+//! thread a connection). All that they share is in [`conn`]: a session plus its bytes in transit. [`accept`]
+//! lets clients in, [`limits`] says how many, [`workers`] change the roll and publish it. No protocol is
+//! known here by name.
+
+mod accept;
+mod backlog;
+mod conn;
+mod events;
+mod limits;
+mod published;
+mod seldom;
+mod threads;
+mod timers;
+mod workers;
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, bounded};
+
+pub use accept::Entrance;
+pub use limits::{Limits, Usage};
+pub use published::Published;
+
+use limits::Gate;
+use workers::Workers;
+
+/// How connections are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// By poll loops, so many of them.
+    Events {
+        /// How many threads poll.
+        loops: NonZeroUsize,
+    },
+    /// By one blocking thread for each connection.
+    Threads,
+}
+
+/// What an engine needs to begin.
+pub struct Setup {
+    /// Which engine.
+    pub kind: Kind,
+    /// How many threads change the roll and do what is slow.
+    pub workers: NonZeroUsize,
+    /// What is allowed.
+    pub limits: Limits,
+    /// The bound of the roll's journal, in changes.
+    pub journal: usize,
+    /// The listeners, each with what lies behind it.
+    pub entrances: Vec<Entrance>,
+}
+
+/// A running engine.
+pub struct Engine {
+    published: Arc<Published>,
+    gate: Arc<Gate>,
+    service: Service,
+    ended: Receiver<()>,
+}
+
+enum Service {
+    Events(events::Loops),
+    Threads(threads::Service),
+}
+
+impl Engine {
+    /// Starts the workers, then whoever accepts.
+    ///
+    /// # Errors
+    /// When a thread or a poll cannot be made.
+    pub fn start(setup: Setup) -> io::Result<Self> {
+        let published = Arc::new(Published::new(setup.journal));
+        let gate = Arc::new(Gate::new(setup.limits));
+        let workers = Workers::start(setup.workers, &published)?;
+        let (lamp, ended) = bounded(1);
+        let vigil = Vigil { _lamp: lamp };
+        let house = House { published: Arc::clone(&published), gate: Arc::clone(&gate), workers };
+        let service = match setup.kind {
+            Kind::Events { loops } => {
+                Service::Events(events::Loops::start(loops, &house, &vigil, setup.entrances)?)
+            }
+            Kind::Threads => Service::Threads(threads::Service::start(house, vigil, setup.entrances)?),
+        };
+        Ok(Self { published, gate, service, ended })
+    }
+
+    /// Stops accepting, lets every session say goodbye, and waits until all are gone, at most until `until`.
+    /// True if all went in time.
+    pub fn drain(&self, until: Instant) -> bool {
+        match &self.service {
+            Service::Events(loops) => loops.stop(),
+            Service::Threads(service) => service.stop(),
+        }
+        // Nothing is ever sent: the channel is cut when the last connection's keeper is gone.
+        let left = until.saturating_duration_since(Instant::now());
+        self.ended.recv_timeout(left) == Err(crossbeam_channel::RecvTimeoutError::Disconnected)
+    }
+
+    /// The roll, to look at.
+    pub fn published(&self) -> &Published {
+        &self.published
+    }
+
+    /// How many connections there are, and how many were refused.
+    pub fn usage(&self) -> Usage {
+        self.gate.usage()
+    }
+}
+
+/// What every thread that serves connections has.
+#[derive(Clone)]
+struct House {
+    published: Arc<Published>,
+    gate: Arc<Gate>,
+    workers: Workers,
+}
+
+/// Held by whoever may still have connections; when the last one is dropped, [`Engine::drain`] knows.
+#[derive(Clone)]
+struct Vigil {
+    _lamp: crossbeam_channel::Sender<()>,
+}
+
+/// How long a connection that is to be closed may take to read what it is still owed.
+const FLUSH_LIMIT: Duration = Duration::from_secs(10);
+/// How long input is discarded after the last words, so that a TCP reset does not destroy them.
+const LINGER_LIMIT: Duration = Duration::from_secs(1);
+/// The most messages that one connection has carried out before the others get their turn.
+const MESSAGES_PER_TURN: usize = 64;
+/// The most bytes that are read at once.
+const READ_LIMIT: usize = 16 * 1024;
+/// What of a buffer that a burst has filled is kept for the next one.
+const KEEP_LIMIT: usize = 64 * 1024;

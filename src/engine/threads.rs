@@ -1,0 +1,309 @@
+//! The engine of blocking threads: one accepts, and each connection has one of its own.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind, Read};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token, Waker};
+use parking_lot::{Condvar, Mutex};
+
+use super::accept::{Acceptor, Entrance, Visitor};
+use super::backlog::Backlog;
+use super::conn::{Conn, Stage, Turn, Wants};
+use super::published::Look;
+use super::seldom::Seldom;
+use super::workers::{Mailbox, Name, Task};
+use super::{House, KEEP_LIMIT, Vigil};
+use crate::session::{Answer, Ask, Output};
+
+/// The stack of a connection's thread: address space, of which it touches a few pages.
+const STACK: usize = 128 * 1024;
+/// What one read takes; it lies on the stack.
+const READ: usize = 2 * 1024;
+/// How long a write may block before the thread looks up.
+const WRITE_PATIENCE: Duration = Duration::from_secs(1);
+/// How often a thread looks whether the peer has taken the last words.
+const END_PATIENCE: Duration = Duration::from_millis(10);
+/// The token of the accepting thread's waker; entrances are counted from 0.
+const WAKER: Token = Token(usize::MAX);
+
+/// The accepting thread, and the way to all others.
+pub(super) struct Service {
+    shared: Arc<Shared>,
+    waker: Arc<Waker>,
+}
+
+struct Shared {
+    house: House,
+    stopping: AtomicBool,
+    /// The sockets on which threads may be blocked.
+    sockets: Mutex<HashMap<u64, Arc<TcpStream>>>,
+}
+
+impl Service {
+    /// Starts accepting.
+    pub(super) fn start(house: House, vigil: Vigil, entrances: Vec<Entrance>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let acceptor = Acceptor::new(entrances, Arc::clone(&house.gate), poll.registry(), 0)?;
+        let (stopping, sockets) = (AtomicBool::new(false), Mutex::new(HashMap::new()));
+        let shared = Arc::new(Shared { house, stopping, sockets });
+        let reception = Reception { poll, acceptor, shared: Arc::clone(&shared), vigil, met: 0 };
+        thread::Builder::new().name("accept".into()).spawn(move || reception.run())?;
+        Ok(Self { shared, waker })
+    }
+
+    /// Stops accepting, and has every thread say goodbye.
+    pub(super) fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        if let Err(error) = self.waker.wake() {
+            log::error!("the accepting thread cannot be woken: {error}");
+        }
+        for socket in self.shared.sockets.lock().values() {
+            // This ends a read that blocks; where the peer has gone, it has ended already.
+            let _ = socket.shutdown(Shutdown::Read);
+        }
+    }
+}
+
+/// Accepts, and starts a thread for everyone who comes in.
+struct Reception {
+    poll: Poll,
+    acceptor: Acceptor,
+    shared: Arc<Shared>,
+    vigil: Vigil,
+    /// How many have come in.
+    met: u64,
+}
+
+static THREADLESS: Seldom = Seldom::new();
+
+impl Reception {
+    fn run(mut self) {
+        let mut events = Events::with_capacity(64);
+        while !self.shared.stopping.load(Ordering::Acquire) {
+            let now = Instant::now();
+            let patience = self.acceptor.next(now).map(|next| next.saturating_duration_since(now));
+            match self.poll.poll(&mut events, patience) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                // Nothing that can happen outside this program makes a poll fail.
+                Err(error) => panic!("cannot poll: {error}"),
+            }
+            events.iter().filter(|event| event.token() != WAKER).for_each(|event| {
+                self.acceptor.knock(event.token().0);
+            });
+            let (shared, vigil, met, now) = (&self.shared, &self.vigil, &mut self.met, Instant::now());
+            self.acceptor.accept(now, |visitor| {
+                *met += 1;
+                if let Err(error) = receive(visitor, *met, shared, vigil, now) {
+                    let complaint = format_args!("cannot serve a connection: {error}");
+                    THREADLESS.log(log::Level::Warn, now, complaint);
+                }
+            });
+        }
+    }
+}
+
+/// Starts the thread of a new connection.
+fn receive(
+    visitor: Visitor,
+    number: u64,
+    shared: &Arc<Shared>,
+    vigil: &Vigil,
+    now: Instant,
+) -> io::Result<()> {
+    let mut out = Output::default();
+    let Some((stream, conn)) = visitor.settle(now, &mut out) else { return Ok(()) };
+    let stream = TcpStream::from(stream);
+    stream.set_nonblocking(false)?;
+    stream.set_write_timeout(Some(WRITE_PATIENCE))?;
+    let stream = Arc::new(stream);
+    shared.sockets.lock().insert(number, Arc::clone(&stream));
+    let mut attendant = Attendant {
+        shared: Arc::clone(shared),
+        _vigil: vigil.clone(),
+        number,
+        stream,
+        conn,
+        backlog: Backlog::default(),
+        letterbox: Arc::default(),
+        armed: None,
+        stage: Stage::Running,
+        out,
+    };
+    // If there is no thread to be had, the attendant is dropped, and with it the connection.
+    thread::Builder::new().stack_size(STACK).spawn(move || attendant.serve())?;
+    Ok(())
+}
+
+/// Where a thread waits for the answer to its ask.
+#[derive(Default)]
+struct Letterbox {
+    answer: Mutex<Option<Answer>>,
+    arrived: Condvar,
+}
+
+impl Mailbox for Letterbox {
+    fn post(&self, _: Name, answer: Answer) {
+        *self.answer.lock() = Some(answer);
+        self.arrived.notify_one();
+    }
+}
+
+impl Letterbox {
+    fn wait(&self) -> Answer {
+        let mut answer = self.answer.lock();
+        loop {
+            match answer.take() {
+                Some(answer) => return answer,
+                None => self.arrived.wait(&mut answer),
+            }
+        }
+    }
+}
+
+/// A connection's thread.
+struct Attendant {
+    shared: Arc<Shared>,
+    _vigil: Vigil,
+    number: u64,
+    stream: Arc<TcpStream>,
+    conn: Conn,
+    backlog: Backlog,
+    letterbox: Arc<Letterbox>,
+    /// The time that a read may block, as the socket knows it.
+    armed: Option<Duration>,
+    stage: Stage,
+    out: Output,
+}
+
+impl Attendant {
+    fn serve(&mut self) {
+        let mut buffer = [0; READ];
+        self.with_conn(Conn::open);
+        loop {
+            self.pass_on();
+            self.look_up();
+            match self.conn.wants() {
+                Wants::Close => break,
+                _ if !self.backlog.is_empty() => self.flush(),
+                Wants::Turn => self.with_conn(Conn::resume),
+                Wants::Bytes | Wants::Discard => self.read(&mut buffer),
+                Wants::Answer => {
+                    let answer = self.letterbox.wait();
+                    self.with_conn(|conn, turn, out| conn.answer(answer, turn, out));
+                }
+                Wants::Flush => {
+                    if self.conn.sent_all(Instant::now()) {
+                        // It fails where the peer has gone already, which the next read shows.
+                        let _ = self.stream.shutdown(Shutdown::Write);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives the connection a turn.
+    fn with_conn(&mut self, act: impl FnOnce(&mut Conn, &Turn<'_>, &mut Output)) {
+        let house = &self.shared.house;
+        let view = Look::now(&house.published);
+        let turn = Turn { now: Instant::now(), view, high_mark: house.gate.high_mark(), stage: self.stage };
+        act(&mut self.conn, &turn, &mut self.out);
+    }
+
+    /// Passes on what the connection has to say and to ask.
+    fn pass_on(&mut self) {
+        // First what concerns others: sending may block for a while.
+        if let Some(ask) = self.out.take_ask() {
+            let mailbox: Arc<dyn Mailbox> = self.letterbox.clone();
+            let reply = Some((mailbox, Name { slot: 0, generation: 0 }));
+            self.shared.house.workers.put(Task { ask, reply });
+        }
+        self.conn.take_leaver().into_iter().for_each(|ask| self.put_unheard(ask));
+        if let Err(error) = self.backlog.send(&self.out, &mut &*self.stream) {
+            self.conn.broken(&error);
+        }
+        self.out.clear(KEEP_LIMIT);
+    }
+
+    /// Sees whether the daemon is about to end.
+    fn look_up(&mut self) {
+        if self.stage == Stage::Running && self.shared.stopping.load(Ordering::Acquire) {
+            self.stage = Stage::Stopping;
+            self.with_conn(Conn::shut_down);
+            self.pass_on();
+        }
+    }
+
+    /// Sends what waits; it blocks for a while only, so that a peer that never reads runs into its deadline.
+    fn flush(&mut self) {
+        if let Err(error) = self.backlog.flush(&mut &*self.stream) {
+            self.conn.broken(&error);
+        }
+        self.tick_if_due();
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) {
+        if let Err(error) = self.arm() {
+            return self.conn.broken(&error);
+        }
+        match (&*self.stream).read(buffer) {
+            Ok(0) if self.shared.stopping.load(Ordering::Acquire) => self.end_of_reading(),
+            Ok(0) => self.conn.end_of_stream(),
+            Ok(count) => self.with_conn(|conn, turn, out| conn.receive(&buffer[..count], turn, out)),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                self.armed = None;
+            }
+            Err(error) => self.conn.broken(&error),
+        }
+        // Bytes that keep coming must not keep a deadline from being seen.
+        self.tick_if_due();
+    }
+
+    /// A read has ended because the daemon is about to: that says nothing about the peer. Whether he has taken
+    /// the last words and closed, too, is to be seen by the connection having no peer any more.
+    fn end_of_reading(&mut self) {
+        if self.stage == Stage::Running {
+            return;
+        }
+        if self.stream.peer_addr().is_err() {
+            return self.conn.end_of_stream();
+        }
+        thread::sleep(END_PATIENCE);
+    }
+
+    /// Has the next read block no longer than the deadline allows. A socket that looks up earlier than it
+    /// has to is left as it is, so that a heartbeat costs no system call for this.
+    fn arm(&mut self) -> io::Result<()> {
+        let Some(deadline) = self.conn.deadline() else { return Ok(()) };
+        let needed = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        if self.armed.is_none_or(|armed| needed < armed) {
+            self.stream.set_read_timeout(Some(needed))?;
+            self.armed = Some(needed);
+        }
+        Ok(())
+    }
+
+    fn tick_if_due(&mut self) {
+        if self.conn.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+            self.with_conn(Conn::tick);
+        }
+    }
+
+    fn put_unheard(&self, ask: Ask) {
+        self.shared.house.workers.put(Task { ask, reply: None });
+    }
+}
+
+impl Drop for Attendant {
+    fn drop(&mut self) {
+        self.shared.sockets.lock().remove(&self.number);
+        self.conn.take_leaver().into_iter().for_each(|ask| self.put_unheard(ask));
+    }
+}

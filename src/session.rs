@@ -1,0 +1,253 @@
+//! What a protocol is to an engine: one connection as a state machine over bytes.
+//!
+//! A [`Session`] has no socket, clock, thread, lock or channel. It is given bytes, events and the time, looks
+//! at the roll through a [`View`], and fills an [`Output`]: bytes to send, perhaps an [`Ask`] for the workers,
+//! perhaps the wish to close. It has at most one ask in flight, and gets neither bytes nor events but the
+//! answer, or the end of everything, until that is back.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::roll::{Applicant, Member, PageSlice, Roll, Sequence};
+
+/// One connection's protocol.
+pub trait Session: Send {
+    /// Takes at most one message from the front of `bytes`, and says how long it was; 0: it is not whole yet.
+    ///
+    /// After a fault the session is dropped.
+    fn receive(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        view: &dyn View,
+        out: &mut Output,
+    ) -> Result<usize, Fault>;
+
+    /// Learns of all that happens but bytes. A tick before the deadline does nothing.
+    fn handle(&mut self, now: Instant, event: Event, view: &dyn View, out: &mut Output) -> Result<(), Fault>;
+
+    /// When the session wants a [`Event::Tick`] at the latest.
+    fn deadline(&self) -> Option<Instant>;
+}
+
+/// A kind of session: what a listener lets in.
+pub trait Door: Send + Sync {
+    /// The name by which listeners, the roll and the log know it.
+    fn name(&self) -> &'static str;
+
+    /// The session of a client that connects from `peer`. An IPv4-mapped address has become an IPv4 one.
+    fn open(&self, now: Instant, peer: SocketAddr) -> Box<dyn Session>;
+
+    /// What a client is told that cannot be let in, before the connection is closed.
+    fn refusal(&self, reason: &str) -> Vec<u8>;
+}
+
+/// What a session sees of the world: the time of day, and the roll as the workers have published it.
+pub trait View {
+    /// Unix time in seconds.
+    fn unix_time(&self) -> i64;
+
+    /// The number of the newest change on the roll. Cheap: a heartbeat with nothing new needs no more.
+    fn sequence(&self) -> Sequence;
+
+    /// Shows the roll to `look`, which must not linger: the workers wait.
+    fn read(&self, look: &mut dyn FnMut(&Roll));
+}
+
+/// All that happens but bytes.
+#[derive(Debug)]
+pub enum Event {
+    /// The connection is there.
+    Opened,
+    /// What the workers say to the session's ask.
+    Answer(Answer),
+    /// Time has passed.
+    Tick,
+    /// The peer sends no more; what came before has been received.
+    EndOfStream,
+    /// The daemon is about to end.
+    Shutdown,
+}
+
+/// What a session cannot do itself: what changes the roll.
+#[derive(Debug)]
+pub enum Ask {
+    /// Put me on the roll.
+    Join(Applicant),
+    /// Take this member off the roll. Sessions need not ask for it: the engine does, on every way out.
+    Leave(Member),
+}
+
+/// What comes of an ask.
+#[derive(Debug, Clone, Copy)]
+pub enum Answer {
+    /// He is on the roll.
+    Joined(Member),
+    /// He is off the roll.
+    Left,
+}
+
+/// Why a session ends badly.
+#[derive(Debug)]
+pub struct Fault {
+    /// For the log: one line, in which nothing of the peer's can do harm.
+    pub why: Cow<'static, str>,
+    /// What the peer is told, as bytes; empty: nothing.
+    pub farewell: Vec<u8>,
+    /// How much the log makes of it: a peer's fault is for debugging.
+    pub level: log::Level,
+}
+
+impl Fault {
+    /// A fault of the peer's about which it hears nothing.
+    pub fn silent(why: impl Into<Cow<'static, str>>) -> Self {
+        Self { why: why.into(), farewell: Vec::new(), level: log::Level::Debug }
+    }
+
+    /// A fault of the peer's, which is told `farewell`.
+    pub fn told(why: impl Into<Cow<'static, str>>, farewell: Vec<u8>) -> Self {
+        Self { farewell, ..Self::silent(why) }
+    }
+}
+
+/// What a session has to say: bytes of its own, and between them pages that exist already.
+#[derive(Debug, Default)]
+pub struct Output {
+    bytes: Vec<u8>,
+    /// Pages, each with the number of own bytes that go before it.
+    pages: Vec<(usize, PageSlice)>,
+    ask: Option<Ask>,
+    close: bool,
+}
+
+/// A piece of an output.
+#[derive(Debug)]
+pub enum Piece<'a> {
+    /// Bytes of the session's own.
+    Bytes(&'a [u8]),
+    /// Bytes that others are sent as well.
+    Page(&'a PageSlice),
+}
+
+impl Piece<'_> {
+    /// What is to be sent.
+    pub fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Page(page) => page.as_slice(),
+        }
+    }
+}
+
+impl Output {
+    /// Where the session's own bytes are appended.
+    #[inline]
+    pub fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Sends a page without copying it, behind all that was appended before.
+    pub fn share(&mut self, page: PageSlice) {
+        self.pages.push((self.bytes.len(), page));
+    }
+
+    /// Puts something to the workers. There is at most one ask at a time.
+    pub fn ask(&mut self, ask: Ask) {
+        debug_assert!(self.ask.is_none(), "a session has at most one ask in flight");
+        self.ask = Some(ask);
+    }
+
+    /// Closes the connection once everything is sent.
+    pub fn close(&mut self) {
+        self.close = true;
+    }
+
+    /// The ask, for whoever passes it on.
+    #[inline]
+    pub fn take_ask(&mut self) -> Option<Ask> {
+        self.ask.take()
+    }
+
+    /// Whether an ask is waiting to be passed on.
+    #[inline]
+    pub fn has_ask(&self) -> bool {
+        self.ask.is_some()
+    }
+
+    /// Whether the session wants to close; asking forgets it.
+    #[inline]
+    pub fn take_close(&mut self) -> bool {
+        std::mem::take(&mut self.close)
+    }
+
+    /// The own bytes, if there is nothing else.
+    #[inline]
+    pub fn plain(&self) -> Option<&[u8]> {
+        self.pages.is_empty().then_some(&self.bytes)
+    }
+
+    /// How many bytes are to be sent.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.bytes.len() + self.pages.iter().map(|(_, page)| page.as_slice().len()).sum::<usize>()
+    }
+
+    /// True if nothing is to be sent.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Everything that is to be sent, in order.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        let ends = self.pages.iter().map(|(end, _)| *end).chain([self.bytes.len()]);
+        let mut start = 0;
+        let pages = self.pages.iter().map(|(_, page)| Some(page)).chain([None]);
+        ends.zip(pages).flat_map(move |(end, page)| {
+            let bytes = &self.bytes[start..end];
+            start = end;
+            let bytes = (!bytes.is_empty()).then_some(Piece::Bytes(bytes));
+            bytes.into_iter().chain(page.map(Piece::Page))
+        })
+    }
+
+    /// Forgets what was to be sent, and what memory a burst has taken beyond `keep` bytes.
+    #[inline]
+    pub fn clear(&mut self, keep: usize) {
+        self.bytes.clear();
+        if self.bytes.capacity() > keep {
+            self.bytes.shrink_to(keep);
+        }
+        if !self.pages.is_empty() {
+            self.pages = Vec::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roll::Listing;
+
+    #[test]
+    fn pages_stand_where_they_were_shared() {
+        let mut roll = Roll::new(10);
+        let join = |roll: &mut Roll, host: u8| {
+            let address = SocketAddr::from(([10, 0, 0, host], 1));
+            let listing = Listing::new(&[host; 4]);
+            roll.join(Applicant { door: "test", address, name: None, listing, since: 0 })
+        };
+        join(&mut roll, 1);
+        let reader = join(&mut roll, 2);
+        join(&mut roll, 3);
+        let mut out = Output::default();
+        out.bytes().extend_from_slice(b"before");
+        roll.everyone_but(reader).1.for_each(|page| out.share(page));
+        assert!(out.plain().is_none());
+        out.bytes().extend_from_slice(b"after");
+        let sent: Vec<u8> = out.pieces().flat_map(|piece| piece.as_slice().to_vec()).collect();
+        assert_eq!(sent, b"before\x01\x01\x01\x01\x03\x03\x03\x03after");
+        out.clear(64);
+        assert_eq!(out.plain(), Some(&[][..]));
+    }
+}

@@ -1,0 +1,40 @@
+//! What the integration tests share: the daemon as a process, and a client that knows nothing of the
+//! product's own code.
+
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "no test uses all of it")]
+
+pub mod answer;
+pub mod bytes;
+pub mod daemon;
+pub mod place;
+pub mod process;
+pub mod random;
+pub mod raw;
+
+use std::time::Duration;
+
+pub use answer::{Seen, ip, who};
+pub use bytes::*;
+pub use daemon::{Daemon, Engine};
+pub use place::Place;
+pub use raw::Raw;
+
+/// How long a test waits for something that has to come. Nothing is ever expected to take it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a test looks for something that must not come. A machine that is slower than that misses a
+/// mistake, but reports none.
+pub const GLANCE: Duration = Duration::from_millis(40);
+
+/// Makes two tests of each function that is named: one on each engine.
+#[macro_export]
+macro_rules! on_both_engines {
+    ($($rule:ident),+ $(,)?) => {
+        mod events {
+            $(#[test] fn $rule() { super::$rule($crate::common::Engine::Events); })+
+        }
+        mod threads {
+            $(#[test] fn $rule() { super::$rule($crate::common::Engine::Threads); })+
+        }
+    };
+}

@@ -1,0 +1,161 @@
+//! `rollcalld`: how many there may be, and what happens when there are more.
+
+#![cfg(test)]
+
+mod common;
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::process::Command;
+use std::time::Instant;
+
+use common::*;
+
+on_both_engines!(
+    beyond_max_clients_the_server_is_full,
+    a_place_that_becomes_free_is_given_again,
+    loopback_is_exempt_from_the_bound_of_one_address,
+    beyond_max_per_address_others_are_still_let_in,
+    without_bound_one_address_may_have_any_number,
+    a_limit_beyond_the_descriptors_is_lowered_to_them,
+    out_of_descriptors_sessions_go_on_and_later_ones_are_let_in,
+    many_connections_at_once_are_all_served,
+);
+
+/// Knocks, and shakes hands if it is let in; otherwise returns the reason.
+#[track_caller]
+fn knock(address: impl Into<IpAddr>, server: SocketAddr) -> Result<Raw, String> {
+    let mut client = Raw::connect_from(address, server);
+    client.send(HELLO);
+    if client.next_kind() == b'R' {
+        return Err(client.expect_reject());
+    }
+    client.expect(ACCEPT);
+    client.expect(ASK_1);
+    Ok(client)
+}
+
+fn beyond_max_clients_the_server_is_full(engine: Engine) {
+    let daemon = Daemon::start(engine, &["--max-clients", "5"]);
+    let mut members: Vec<Raw> = (2..=6).map(|last| Raw::joined(last, daemon.address(), 1)).collect();
+    for _ in 0..10 {
+        let mut refused = Raw::connect(daemon.address());
+        assert_eq!(refused.expect_reject(), "the server is full");
+    }
+    members[0].hears(&[], &[who(3, 1), who(4, 1), who(5, 1), who(6, 1)]);
+}
+
+fn a_place_that_becomes_free_is_given_again(engine: Engine) {
+    let daemon = Daemon::start(engine, &["--max-clients", "2"]);
+    let mut member = Raw::joined(2, daemon.address(), 1);
+    for port in 7000..7020 {
+        let mut other = let_in_at_last(daemon.address());
+        other.send(&method(1, port));
+        other.expect(ASK_0);
+        assert_eq!(Raw::connect(daemon.address()).expect_reject(), "the server is full");
+        member.hears(&[], &[who(3, u16::try_from(port).unwrap())]);
+        drop(other);
+        member.hears_at_last(&[ip(3)], &[]);
+    }
+}
+
+/// Knocks until the server has a place.
+#[track_caller]
+fn let_in_at_last(server: SocketAddr) -> Raw {
+    let start = Instant::now();
+    loop {
+        match knock(ip(3), server) {
+            Ok(client) => return client,
+            Err(reason) => assert!(start.elapsed() < PATIENCE, "{reason}"),
+        }
+    }
+}
+
+fn loopback_is_exempt_from_the_bound_of_one_address(engine: Engine) {
+    let daemon = Daemon::start(engine, &["--max-per-address", "1"]);
+    let mut one = Raw::joined(2, daemon.address(), 1);
+    let _two = Raw::joined(2, daemon.address(), 2);
+    let _three = Raw::joined(2, daemon.address(), 3);
+    one.hears(&[], &[who(2, 2), who(2, 3)]);
+}
+
+/// An address of this machine that is not loopback. Connections to it do not leave the machine.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Nothing is sent: this only asks which way it would go.
+    socket.connect("192.0.2.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}
+
+fn beyond_max_per_address_others_are_still_let_in(engine: Engine) {
+    let Some(own) = own_address() else { return println!("skipped: there is no address but loopback") };
+    let daemon = Daemon::start(engine, &["--lekt", "0.0.0.0:0", "--max-per-address", "2"]);
+    let port = daemon.address().port();
+    let server = SocketAddr::new(own, port);
+    let _members = [1, 2].map(|port| Raw::joined_from(own, server, port));
+    for _ in 0..5 {
+        let mut refused = Raw::connect_from(own, server);
+        assert_eq!(refused.expect_reject(), "too many connections from your address");
+    }
+    let mut other = Raw::joined(2, SocketAddr::new(ip(1).into(), port), 1);
+    let IpAddr::V4(own) = own else { panic!("an IPv4 address") };
+    other.hears(&[], &[1, 2].map(|port| Seen { address: own, port: Some(port) }));
+}
+
+fn without_bound_one_address_may_have_any_number(engine: Engine) {
+    let Some(own) = own_address() else { return println!("skipped: there is no address but loopback") };
+    let daemon = Daemon::start(engine, &["--lekt", "0.0.0.0:0", "--max-per-address", "0"]);
+    let server = SocketAddr::new(own, daemon.address().port());
+    let _members: Vec<Raw> = (1..=100).map(|port| Raw::joined_from(own, server, port)).collect();
+}
+
+/// Leaves the running daemon room for so many descriptors more; false where the system has no means for that.
+fn leave_descriptors(daemon: &Daemon, more: usize) -> bool {
+    let limit = process::descriptors(daemon.pid()) + more;
+    let mut command = Command::new("prlimit");
+    command.arg("--pid").arg(daemon.pid().to_string()).arg(format!("--nofile={limit}:{limit}"));
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn out_of_descriptors_sessions_go_on_and_later_ones_are_let_in(engine: Engine) {
+    let daemon = Daemon::start(engine, &["--loops", "1", "--workers", "1"]);
+    let mut member = Raw::joined(2, daemon.address(), 1);
+    member.hears_nothing();
+    if !leave_descriptors(&daemon, 20) {
+        return println!("skipped: prlimit(1) is not there or not permitted");
+    }
+    let mut waiting: Vec<Raw> = (0..60).map(|_| Raw::connect_from(ip(3), daemon.address())).collect();
+    daemon.wait_for_log(&["cannot accept"]);
+    for _ in 0..100 {
+        member.hears_nothing();
+    }
+    // The kernel has them in the order in which they came: these are let in when those before them go.
+    waiting.drain(..45);
+    for client in &mut waiting {
+        client.shake_hands();
+    }
+    member.hears_nothing();
+    let complaints = daemon.log().iter().filter(|line| line.contains("cannot accept")).count();
+    assert_eq!(complaints, 1, "{:#?}", daemon.log());
+}
+
+/// More clients are asked for than there can be descriptors: the reserve keeps the server able to say that it is full.
+fn a_limit_beyond_the_descriptors_is_lowered_to_them(engine: Engine) {
+    let args = ["--max-clients", "1000", "--loops", "1", "--workers", "1"];
+    let daemon = Daemon::spawn(&mut Daemon::command_after("ulimit -n 64", engine, &args));
+    let _members: Vec<Raw> = (0..32).map(|_| Raw::joined(2, daemon.address(), 1)).collect();
+    for _ in 0..8 {
+        assert_eq!(Raw::connect(daemon.address()).expect_reject(), "the server is full");
+    }
+    daemon.wait_for_log(&["--max-clients", "1000", "64"]);
+}
+
+fn many_connections_at_once_are_all_served(engine: Engine) {
+    let daemon = Daemon::start(engine, &[]);
+    let mut clients: Vec<Raw> = (0..500).map(|_| Raw::connect(daemon.address())).collect();
+    clients.iter_mut().for_each(|client| client.send(HELLO));
+    for client in &mut clients {
+        client.expect(ACCEPT);
+        client.expect(ASK_1);
+    }
+}

@@ -1,0 +1,107 @@
+//! `rollcalld`: signals, and the end.
+
+#![cfg(test)]
+
+mod common;
+
+use std::fs;
+
+use common::*;
+
+on_both_engines!(
+    term_says_so_to_everybody_and_ends_well,
+    int_says_so_to_everybody_and_ends_well,
+    a_client_that_does_not_read_does_not_hold_up_the_end,
+    nobody_is_let_in_any_more_at_the_end,
+    hup_disconnects_nobody,
+    usr1_logs_the_status,
+    the_pid_file_is_there_as_long_as_the_daemon,
+    a_pid_file_that_cannot_be_written_is_a_failure,
+);
+
+fn ends_well(engine: Engine, signal: &str) {
+    let mut daemon = Daemon::start(engine, &[]);
+    let silent = Raw::connect(daemon.address());
+    let mut in_setup = Raw::connect(daemon.address());
+    in_setup.shake_hands();
+    let mut members: Vec<Raw> = (2..20).map(|last| Raw::joined(last, daemon.address(), 1)).collect();
+    daemon.signal(signal);
+    for client in members.iter_mut().chain([&mut in_setup]) {
+        let reason = client.expect_reject();
+        assert_eq!(reason, "the server is shutting down");
+    }
+    drop((silent, members, in_setup));
+    let status = daemon.wait_for_exit();
+    assert_eq!(status.code(), Some(0), "{status}");
+}
+
+fn term_says_so_to_everybody_and_ends_well(engine: Engine) {
+    ends_well(engine, "TERM");
+}
+
+fn int_says_so_to_everybody_and_ends_well(engine: Engine) {
+    ends_well(engine, "INT");
+}
+
+/// Neither one that never reads nor one that never closes.
+fn a_client_that_does_not_read_does_not_hold_up_the_end(engine: Engine) {
+    let mut daemon = Daemon::start(engine, &[]);
+    let mut stuck = Raw::connect_narrow(ip(3), daemon.address());
+    stuck.join(7000);
+    stuck.fill();
+    let mut open = Raw::joined(2, daemon.address(), 1);
+    let status = daemon.terminate();
+    assert_eq!(status.code(), Some(0), "{status}");
+    open.take_reject();
+}
+
+fn nobody_is_let_in_any_more_at_the_end(engine: Engine) {
+    let mut daemon = Daemon::start(engine, &[]);
+    let address = daemon.address();
+    assert_eq!(daemon.terminate().code(), Some(0));
+    assert!(std::net::TcpStream::connect(address).is_err());
+    // The port is free again at once.
+    let again = Daemon::start(engine, &["--lekt", &address.to_string()]);
+    assert_eq!(again.address(), address);
+}
+
+fn hup_disconnects_nobody(engine: Engine) {
+    let daemon = Daemon::start(engine, &[]);
+    let mut members = [2, 3].map(|last| Raw::joined(last, daemon.address(), 1));
+    members[0].hears(&[], &[who(3, 1)]);
+    for _ in 0..3 {
+        daemon.signal("HUP");
+    }
+    daemon.wait_for_log(&["read again"]);
+    members[0].hears_nothing();
+    members[1].hears(&[], &[who(2, 1)]);
+    let _new = Raw::joined(4, daemon.address(), 1);
+    members[0].hears(&[], &[who(4, 1)]);
+}
+
+fn usr1_logs_the_status(engine: Engine) {
+    let daemon = Daemon::start(engine, &[]);
+    let _members = [2, 3, 4].map(|last| Raw::joined(last, daemon.address(), 1));
+    daemon.signal("USR1");
+    daemon.wait_for_log(&["status", "3"]);
+}
+
+fn the_pid_file_is_there_as_long_as_the_daemon(engine: Engine) {
+    let place = Place::new();
+    let file = place.text("pid");
+    fs::write(&file, "999999999\n").unwrap();
+    let mut daemon = Daemon::start(engine, &["--pid-file", &file]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), format!("{}\n", daemon.pid()));
+    daemon.terminate();
+    assert!(!fs::exists(&file).unwrap());
+}
+
+fn a_pid_file_that_cannot_be_written_is_a_failure(engine: Engine) {
+    let place = Place::new();
+    let file = place.text("no/such/directory/pid");
+    let mut command = Daemon::command(engine, &["--pid-file", &file]);
+    let output = Daemon::finish(&mut command);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains(&file), "{stderr}");
+}

@@ -1,0 +1,252 @@
+//! The pages in man/ say what the programs do: every option, default and command, and every byte of an example.
+
+#![expect(clippy::unwrap_used, reason = "a test may end where its surroundings are not what they have to be")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rollcall::lekt::part::Part;
+use rollcall::lekt::wire::{self, Block, BlockKind, KnownMethods, Method, Object, Version, kind};
+
+const DAEMON: &str = env!("CARGO_BIN_EXE_rollcalld");
+/// The client, where it is built.
+const CLIENT: Option<&str> = option_env!("CARGO_BIN_EXE_rollcall");
+
+#[test]
+fn the_pages_are_clean_under_mandoc() {
+    let pages = fs::read_dir(root().join("man")).unwrap().map(|entry| entry.unwrap().path());
+    let pages: Vec<PathBuf> = pages.collect();
+    assert!(pages.len() >= 3, "rollcalld(8), rollcall(1) and lekt(7), but found {pages:?}");
+    match Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).args(&pages).output() {
+        Ok(lint) => assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout)),
+        Err(error) => println!("not checked, because mandoc cannot be run: {error}"),
+    }
+}
+
+#[test]
+fn the_options_of_rollcalld_are_those_of_its_page() {
+    compare(&help(DAEMON, &["--help"]), &page("rollcalld.8"), "rollcalld");
+}
+
+#[test]
+fn the_commands_of_rollcall_and_their_options_are_those_of_its_page() {
+    let Some(client) = CLIENT else {
+        return println!("not checked, because the feature `client` is off");
+    };
+    let page = page("rollcall.1");
+    let overview = help(client, &["--help"]);
+    let commands = commands(&overview);
+    assert!(commands.contains("list") && commands.contains("chat"), "no commands in:\n{overview}");
+    let documented: BTreeSet<String> = subsections(&page, "COMMANDS").map(|(name, _)| name).collect();
+    assert_eq!(commands, documented, "commands in --help, and subsections of COMMANDS in rollcall(1)");
+    for (command, section) in subsections(&page, "COMMANDS") {
+        compare(&help(client, &[&command, "--help"]), &section, &format!("rollcall {command}"));
+    }
+}
+
+#[test]
+fn the_readme_and_the_ci_run_the_same_tests() {
+    let script = read(".ci/run");
+    let last = script.lines().rfind(|line| !line.trim().is_empty()).unwrap();
+    let command = last.strip_prefix("run ").unwrap();
+    let shown =
+        |line: &str| line.trim().trim_start_matches("$ ").split("  #").next().unwrap().trim() == command;
+    assert!(read("README.md").lines().any(shown), "the README does not show the test command `{command}`");
+}
+
+#[test]
+fn the_example_of_a_session_in_lekt_7_is_what_the_library_writes() {
+    let page = page("lekt.7");
+    let version = Version::OURS;
+    let (mut client, mut server) = (Vec::new(), Vec::new());
+    KnownMethods::of([Method::DIRECT_TCP]).put(&mut client, version);
+    wire::put_accept(&mut server, version);
+    wire::put_request(&mut server, version, Method::DIRECT_TCP);
+    wire::put_method(&mut client, version, Method::DirectTcp { port: 5000 });
+    wire::put_request(&mut server, version, 0);
+    for (time, count) in [(1_700_000_000, 1), (1_700_000_010, 0)] {
+        wire::put_heartbeat(&mut client, version, time);
+        server.extend_from_slice(&Block { time, kind: BlockKind::Added, count }.packet(version));
+        if count == 1 {
+            Object::put(&mut server, Ipv4Addr::new(192, 0, 2, 7), &[Method::DirectTcp { port: 6000 }]);
+        }
+    }
+    assert_eq!(example(&page, 'C'), client);
+    assert_eq!(example(&page, 'S'), server);
+}
+
+#[test]
+fn the_example_of_a_call_in_lekt_7_is_what_the_library_writes() {
+    let page = page("lekt.7");
+    let version = Version::OURS;
+    let (mut caller, mut called) = (Vec::new(), Vec::new());
+    wire::put_said(&mut caller, kind::HELLO, version, "alice");
+    wire::put_said(&mut called, kind::ACCEPT, version, "bob");
+    wire::put_accept(&mut caller, version);
+    caller.extend_from_slice(&Part { id: 0, number: 0, length: 2 }.header());
+    caller.extend_from_slice(b"hi\0\0");
+    caller.extend_from_slice(&Part { id: 0, number: 1, length: 0 }.header());
+    assert_eq!(example(&page, 'A'), caller);
+    assert_eq!(example(&page, 'B'), called);
+}
+
+#[test]
+fn the_headings_that_comments_refer_to_are_in_lekt_7() {
+    let page = page("lekt.7");
+    let headings: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix(".Ss ")).collect();
+    let mut referred = 0;
+    for path in sources(&root().join("src/lekt")) {
+        for line in fs::read_to_string(&path).unwrap().lines().filter(|line| line.trim().starts_with("//")) {
+            let Some((quoted, _)) = line.split_once("(\"").and_then(|(_, rest)| rest.split_once("\")"))
+            else {
+                continue;
+            };
+            for heading in quoted.split("\", \"") {
+                referred += 1;
+                assert!(headings.contains(heading), "{}: no \"{heading}\" in lekt(7)", path.display());
+            }
+        }
+    }
+    assert!(referred > 0, "the comments in src/lekt refer to no heading");
+}
+
+/// Holds the options that `--help` prints against the page, or the section of it, that documents `what`.
+fn compare(help: &str, page: &str, what: &str) {
+    let (told, documented) = (helped(help), items(page));
+    assert!(
+        told.iter().any(|option| option.name == "help"),
+        "no --help among the options of {what}:\n{help}"
+    );
+    let names = |options: &[Entry]| -> BTreeSet<String> {
+        options.iter().map(|option| option.name.clone()).filter(|name| name != "help").collect()
+    };
+    assert_eq!(names(&told), names(&documented), "{what}: options in --help, and in its manual page");
+    for option in &told {
+        let (Some(default), Some(item)) =
+            (&option.default, documented.iter().find(|item| item.name == option.name))
+        else {
+            continue;
+        };
+        assert_eq!(item.default.as_ref(), Some(default), "{what}: default of --{} in its page", option.name);
+    }
+}
+
+/// An option, as the help or a page tells of it.
+struct Entry {
+    name: String,
+    default: Option<String>,
+}
+
+/// The long options of a help text. Every option begins a line; what follows up to the next is about it.
+fn helped(help: &str) -> Vec<Entry> {
+    let mut texts: Vec<(String, String)> = Vec::new();
+    for line in help.lines() {
+        let first = line.trim_start();
+        let long = first.split([' ', ',', '=']).find_map(|word| word.strip_prefix("--"));
+        match long.filter(|name| first.starts_with('-') && !name.is_empty()) {
+            Some(name) => texts.push((name.to_owned(), line.to_owned())),
+            None => texts.iter_mut().last().into_iter().for_each(|(_, text)| {
+                text.push(' ');
+                text.push_str(first);
+            }),
+        }
+    }
+    texts.into_iter().map(|(name, text)| Entry { name, default: default_in(&text) }).collect()
+}
+
+/// The long options that a page, or a section of it, has a list item for.
+fn items(page: &str) -> Vec<Entry> {
+    let mut texts: Vec<(Option<String>, String)> = Vec::new();
+    for line in page.lines() {
+        if line.starts_with(".It ") || line.starts_with(".El") || line.starts_with(".S") {
+            let name = line.split_once("Fl Fl ").map(|(_, rest)| rest.split(' ').next().unwrap().to_owned());
+            texts.push((name.filter(|_| line.starts_with(".It ")), String::new()));
+        } else if let Some((_, text)) = texts.last_mut() {
+            let words = line.strip_prefix('.').and_then(|line| line.split_once(' '));
+            text.push_str(words.map_or(line, |(_, words)| words));
+            text.push(' ');
+        }
+    }
+    let named = texts.into_iter().filter_map(|(name, text)| name.map(|name| (name, text)));
+    named.map(|(name, text)| Entry { name, default: default_in(&text.replace(" .", ".")) }).collect()
+}
+
+/// What stands behind "default" in a text: in parentheses in a help, a sentence in a page.
+fn default_in(text: &str) -> Option<String> {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (behind, end) = match (words.split_once("(default "), words.split_once("The default is ")) {
+        (Some((_, behind)), _) => (behind, behind.find(')')?),
+        (None, Some((_, behind))) => (behind, behind.find(". ").unwrap_or(behind.len())),
+        (None, None) => return None,
+    };
+    Some(behind[..end].trim_end_matches('.').to_owned())
+}
+
+/// The commands that an overview lists: the first words of the lines below `Commands:`.
+fn commands(overview: &str) -> BTreeSet<String> {
+    let lines = overview.lines().skip_while(|line| !line.eq_ignore_ascii_case("commands:")).skip(1);
+    let lines = lines.take_while(|line| line.starts_with(' '));
+    lines.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+/// The subsections of a section: heading and text.
+fn subsections<'a>(page: &'a str, section: &str) -> impl Iterator<Item = (String, String)> + use<'a> {
+    let start = page.find(&format!("\n.Sh {section}\n")).map_or(page.len(), |at| at + 1);
+    let text = page[start..].split("\n.Sh ").next().unwrap_or_default();
+    text.split("\n.Ss ").skip(1).map(|text| {
+        let (heading, text) = text.split_once('\n').unwrap();
+        (heading.to_owned(), text.to_owned())
+    })
+}
+
+/// The bytes that `sender` sends in the examples of a page. A line holds the sender or nothing, then bytes (two
+/// hexadecimal digits, or a character), then, behind four blanks, a remark.
+fn example(page: &str, sender: char) -> Vec<u8> {
+    let mut from = ' ';
+    let mut sent = Vec::new();
+    let text = page.split("\n.Sh EXAMPLES\n").nth(1).unwrap().split("\n.Sh ").next().unwrap();
+    for block in text.split("\n.Bd -literal").skip(1) {
+        for line in block.split("\n.Ed").next().unwrap().lines().skip(1) {
+            from = line.chars().next().filter(|&first| first != ' ').unwrap_or(from);
+            let bytes = line[1..].trim_start().split("    ").next().unwrap().split_whitespace();
+            if from == sender {
+                sent.extend(bytes.map(byte));
+            }
+        }
+    }
+    assert!(!sent.is_empty(), "no bytes from {sender} in the examples");
+    sent
+}
+
+fn byte(word: &str) -> u8 {
+    match word.as_bytes() {
+        &[character] => character,
+        _ => u8::from_str_radix(word, 16).unwrap(),
+    }
+}
+
+fn help(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+}
+
+fn page(name: &str) -> String {
+    read(&format!("man/{name}"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
