@@ -242,16 +242,17 @@ impl Incoming {
         received.map(|_| delivered)
     }
 
-    /// Hands all that comes to `sink` as it comes, in constant memory, until the other closes.
+    /// Hands all that comes to `sink` as it comes, in constant memory, until the other closes. Returns how many
+    /// messages were cut short by that.
     ///
     /// # Errors
     /// The sink fails, or the other breaks the protocol; the conversation is closed then. Messages that are
     /// unfinished have been [`dropped`](Sink::dropped) in any case.
-    pub fn stream_to(&mut self, sink: &mut dyn Sink) -> Result<(), Error> {
-        let result = self.receive(sink, Stop::AtTheEnd).map(|_| ());
+    pub fn stream_to(&mut self, sink: &mut dyn Sink) -> Result<usize, Error> {
+        let result = self.receive(sink, Stop::AtTheEnd);
         self.inbox.unfinished().for_each(|id| sink.dropped(id));
         self.call.close();
-        result
+        result.map(|_| self.inbox.unfinished().count())
     }
 
     fn receive(&mut self, sink: &mut dyn Sink, stop: Stop) -> Result<bool, Error> {

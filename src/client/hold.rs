@@ -100,6 +100,15 @@ impl Held {
         self.hold.give_back(message.len());
         message
     }
+
+    /// The same, and it still counts as held: what was given must be [given back](Self::give_back).
+    pub(super) fn take_in_hand(&mut self, id: u32) -> Vec<u8> {
+        self.messages.remove(&id).unwrap_or_default()
+    }
+
+    pub(super) fn give_back(&self, message: &[u8]) {
+        self.hold.give_back(message.len());
+    }
 }
 
 impl Drop for Held {

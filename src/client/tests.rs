@@ -156,7 +156,7 @@ fn a_sink_hears_of_what_never_ended() {
     stream.write_all(b"\0\0\0\x05\0\0\0\0\0\0\0\x04half\0\0\0\x06\0\0\0\0\0\0\0\0").unwrap();
     drop(to_bob);
     let mut log = Log::default();
-    to_alice.stream_to(&mut log).unwrap();
+    assert_eq!(to_alice.stream_to(&mut log).unwrap(), 1);
     assert_eq!(log.0, ["5: half", "6 ended", "5 dropped"]);
 }
 
