@@ -29,6 +29,8 @@
 
 #![cfg_attr(not(test), warn(clippy::cast_possible_truncation))]
 
+#[cfg(feature = "client")]
+pub mod client;
 pub mod daemon;
 pub mod door;
 pub mod engine;

@@ -42,7 +42,10 @@ fn the_commands_of_rollcall_and_their_options_are_those_of_its_page() {
     assert!(commands.contains("list") && commands.contains("chat"), "no commands in:\n{overview}");
     let documented: BTreeSet<String> = subsections(&page, "COMMANDS").map(|(name, _)| name).collect();
     assert_eq!(commands, documented, "commands in --help, and subsections of COMMANDS in rollcall(1)");
-    for (command, section) in subsections(&page, "COMMANDS") {
+    let description = page.split("\n.Sh ").find(|section| section.starts_with("DESCRIPTION\n")).unwrap();
+    compare(&overview, description, "rollcall");
+    // The command `help` has no options: it prints what the others' --help does.
+    for (command, section) in subsections(&page, "COMMANDS").filter(|(command, _)| command != "help") {
         compare(&help(client, &[&command, "--help"]), &section, &format!("rollcall {command}"));
     }
 }
@@ -182,7 +185,7 @@ fn default_in(text: &str) -> Option<String> {
         (None, Some((_, behind))) => (behind, behind.find(". ").unwrap_or(behind.len())),
         (None, None) => return None,
     };
-    Some(behind[..end].trim_end_matches('.').to_owned())
+    Some(behind[..end].trim_end_matches('.').to_lowercase())
 }
 
 /// The commands that an overview lists: the first words of the lines below `Commands:`.

@@ -59,6 +59,9 @@ pub(super) fn open(options: &Options) -> Result<Vec<Opened>, Failure> {
         let (listener, address) = bind(kind, address)?;
         listeners.push((listener, address, Origin::Bound));
     }
+    for (listener, ..) in &listeners {
+        system::send_at_once(listener).map_err(|error| Failure::system("cannot set TCP_NODELAY", &error))?;
+    }
     let opened = listeners.into_iter().map(|(listener, address, origin)| {
         let entrance = Entrance { listener, door: door.clone() };
         Opened { entrance, kind, address, origin }

@@ -93,7 +93,7 @@ fn getopts() -> Getopts {
         "KIND",
     );
     all.optopt("", "loops", "poll loops of the engine \"events\", 1 to 256 (default one per core)", "N");
-    all.optopt("", "workers", "threads that change the roll, 1 to 256 (default one per core)", "N");
+    all.optopt("", "workers", "threads that change the roll, 1 to 256 (default 1)", "N");
     all.optopt(
         "",
         "max-clients",
@@ -183,7 +183,8 @@ fn read(matches: &Matches) -> Result<Options, Failure> {
     Ok(Options {
         lekt,
         engine: engine(matches)?,
-        workers: count(matches, "workers")?,
+        // To change the roll takes microseconds: more than one would be in each other's way.
+        workers: count(matches, "workers")?.unwrap_or(NonZeroUsize::MIN),
         max_clients: number(matches, "max-clients", 1..=MAX_CLIENTS)?,
         max_per_address: number(matches, "max-per-address", 0..=MAX_CLIENTS)?.unwrap_or(64),
         journal: number(matches, "journal", 16..=MAX_JOURNAL)?.unwrap_or(65_536),
@@ -214,7 +215,7 @@ fn addresses(matches: &Matches, name: &str) -> Result<Addresses, Failure> {
 
 fn engine(matches: &Matches) -> Result<EngineKind, Failure> {
     match matches.opt_str("engine").as_deref() {
-        None | Some("events") => Ok(EngineKind::Events { loops: count(matches, "loops")? }),
+        None | Some("events") => Ok(EngineKind::Events { loops: loops(matches)? }),
         Some("threads") if matches.opt_present("loops") => {
             Err(Failure::usage("--loops goes with --engine events only"))
         }
@@ -225,10 +226,15 @@ fn engine(matches: &Matches) -> Result<EngineKind, Failure> {
     }
 }
 
-/// How many threads of a kind: as many as there are cores unless it is said.
-fn count(matches: &Matches, name: &str) -> Result<NonZeroUsize, Failure> {
-    let said = number(matches, name, 1..=256)?.and_then(NonZeroUsize::new);
-    Ok(said.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)))
+/// How many threads of a kind.
+fn count(matches: &Matches, name: &str) -> Result<Option<NonZeroUsize>, Failure> {
+    Ok(number(matches, name, 1..=256)?.and_then(NonZeroUsize::new))
+}
+
+/// How many loops: one a core unless it is said.
+fn loops(matches: &Matches) -> Result<NonZeroUsize, Failure> {
+    let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    Ok(count(matches, "loops")?.unwrap_or_else(cores))
 }
 
 fn number(matches: &Matches, name: &str, range: RangeInclusive<usize>) -> Result<Option<usize>, Failure> {

@@ -16,7 +16,7 @@ const RESERVED_DESCRIPTORS: u64 = 32;
 /// How long sessions have to say goodbye.
 const DRAIN_LIMIT: Duration = Duration::from_secs(4);
 /// How often the daemon looks whether memory can be given back.
-const HOUSEKEEPING: Duration = Duration::from_secs(10);
+const HOUSEKEEPING: Duration = Duration::from_secs(2);
 /// When fewer connections than this have gone, there is nothing to give back that would be worth it.
 const CROWD: u64 = 256;
 

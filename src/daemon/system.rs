@@ -6,6 +6,7 @@ use std::ffi::CString;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::TcpListener;
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 /// Raises the limit of open descriptors as far as is permitted, and says how many there may be.
@@ -114,6 +115,18 @@ pub(super) fn renounce_privileges() -> io::Result<()> {
     // SAFETY: this prctl takes plain numbers.
     check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
     Ok(())
+}
+
+/// Has connections that are accepted here send without waiting for more to send: they inherit it, which saves
+/// a system call for each.
+pub(super) fn send_at_once(listener: &impl AsRawFd) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: the descriptor is open as long as the listener is borrowed, and `on` is as long as it says.
+    check(unsafe {
+        let length = libc::socklen_t::try_from(size_of_val(&on)).unwrap_or_default();
+        let (level, option) = (libc::IPPROTO_TCP, libc::TCP_NODELAY);
+        libc::setsockopt(listener.as_raw_fd(), level, option, (&raw const on).cast(), length)
+    })
 }
 
 /// Gives memory that is free back to the system, where the C library would keep it.

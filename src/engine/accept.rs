@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// A listener, and what lies behind it.
 pub struct Entrance {
-    /// Where clients knock.
+    /// Where clients knock. `TCP_NODELAY` is set on it, which connections inherit.
     pub listener: TcpListener,
     /// Which sessions they get.
     pub door: Arc<dyn Door>,
@@ -111,8 +111,6 @@ impl Acceptor {
     }
 
     fn meet(&self, number: usize, stream: TcpStream, peer: SocketAddr, now: Instant) -> Visitor {
-        // A failure costs a delay, not the connection.
-        let _ = stream.set_nodelay(true);
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let admission = self.gate.admit(peer.ip());
         match &admission {

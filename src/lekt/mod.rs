@@ -9,6 +9,12 @@
 //! The manual page lekt(7) settles every byte; "quoted words" in comments here are its headings. One
 //! role, one state machine, none of which has a socket or a clock.
 
+pub mod client;
+pub mod message;
 pub mod part;
+pub mod peer;
 pub mod server;
 pub mod wire;
+
+#[cfg(test)]
+mod tests;

@@ -74,6 +74,11 @@ impl Link {
         }
     }
 
+    /// Whether nothing is under way: all is read, judged and sent.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.conn.wants() == Wants::Bytes && self.backlog.is_empty() && !self.waits_for_turn
+    }
+
     /// Does the next thing that can be done, and leaves in `out` what comes of it.
     #[inline]
     pub(super) fn step(&mut self, buffer: &mut [u8], turn: &Turn<'_>, out: &mut Output) -> Step {

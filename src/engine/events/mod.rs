@@ -1,6 +1,7 @@
 //! The engine of poll loops: each serves its share of the connections on one thread.
 //!
-//! The first loop accepts, and hands connections round. Sockets are registered once, for both interests, and
+//! The first loop accepts. Who has settled is handed over to the loop that has the fewest: to hand over every
+//! visitor would cost more than to serve him. Sockets are registered once, for both interests, and
 //! readiness is edge-triggered, so a loop remembers what it has not used up.
 
 mod link;
@@ -16,16 +17,17 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use mio::{Poll, Waker};
 
-use super::accept::{Acceptor, Entrance, Visitor};
+use super::accept::{Acceptor, Entrance};
 use super::workers::{Mailbox, Name};
 use super::{House, Vigil};
 use crate::session::Answer;
+use link::Link;
 use poll::{ENTRANCES, Loop, WAKER};
 
 /// How many asks of one loop may be out; and so how many answers may wait for it.
 const ASKS_LIMIT: usize = 1024;
-/// How many new connections may wait for one loop.
-const VISITORS_LIMIT: usize = 256;
+/// How many connections may be on their way to one loop.
+const MOVERS_LIMIT: usize = 256;
 
 /// All loops.
 pub(super) struct Loops {
@@ -35,7 +37,7 @@ pub(super) struct Loops {
 /// How others reach a loop.
 struct Handle {
     answers: Sender<(Name, Answer)>,
-    visitors: Sender<Visitor>,
+    movers: Sender<Box<Link>>,
     waker: Waker,
     /// Set by the first who wakes the loop, so that the others need not.
     woken: AtomicBool,
@@ -48,7 +50,7 @@ struct Handle {
 struct Inbox {
     handle: Arc<Handle>,
     answers: Receiver<(Name, Answer)>,
-    visitors: Receiver<Visitor>,
+    movers: Receiver<Box<Link>>,
 }
 
 impl Handle {
@@ -82,16 +84,16 @@ impl Loops {
         for _ in 0..count.get() {
             let poll = Poll::new()?;
             let (answers, answers_in) = bounded(ASKS_LIMIT);
-            let (visitors, visitors_in) = bounded(VISITORS_LIMIT);
+            let (movers, movers_in) = bounded(MOVERS_LIMIT);
             let handle = Arc::new(Handle {
                 answers,
-                visitors,
+                movers,
                 waker: Waker::new(poll.registry(), WAKER)?,
                 woken: AtomicBool::new(false),
                 stopping: AtomicBool::new(false),
                 load: AtomicUsize::new(0),
             });
-            made.push((poll, Inbox { handle, answers: answers_in, visitors: visitors_in }));
+            made.push((poll, Inbox { handle, answers: answers_in, movers: movers_in }));
         }
         let handles: Vec<_> = made.iter().map(|(_, inbox)| Arc::clone(&inbox.handle)).collect();
         let mut entrances = Some(entrances);
@@ -100,8 +102,7 @@ impl Loops {
                 .take()
                 .map(|all| Acceptor::new(all, Arc::clone(&house.gate), poll.registry(), ENTRANCES))
                 .transpose()?;
-            let others = if acceptor.is_some() { handles.clone() } else { Vec::new() };
-            let serving = Loop::new(poll, inbox, acceptor, others, house.clone());
+            let serving = Loop::new(poll, inbox, acceptor, handles.clone(), house.clone());
             let vigil = vigil.clone();
             thread::Builder::new().name(format!("loop {number}")).spawn(move || serving.run(&vigil))?;
         }

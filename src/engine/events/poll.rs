@@ -29,8 +29,8 @@ pub(super) const ENTRANCES: usize = usize::MAX / 2;
 const EVENTS_PER_POLL: usize = 1024;
 /// The most reads of one connection before the others get their turn.
 const STEPS_PER_TURN: usize = 16;
-/// How many connections more than the others the loop that accepts may have: handing one over costs more
-/// than serving it for a while, and few are served best by one thread that finds several of them ready.
+/// How many connections more than the others a loop may have: few are served best by one thread, which finds
+/// several of them ready at a time.
 const IMBALANCE_LIMIT: usize = 64;
 /// How long to wait before asks that the workers had no room for are offered again.
 const OFFER_AGAIN: Duration = Duration::from_millis(1);
@@ -40,7 +40,7 @@ pub(super) struct Loop {
     poll: Poll,
     inbox: Inbox,
     acceptor: Option<Acceptor>,
-    /// All loops, among whom the one that accepts hands connections round.
+    /// All loops, to hand connections over to.
     loops: Vec<Arc<Handle>>,
     house: House,
     stage: Stage,
@@ -54,6 +54,12 @@ pub(super) struct Loop {
     asking: usize,
     buffer: Box<[u8]>,
     out: Output,
+}
+
+/// Counts one connection in another loop's load.
+fn move_load(from: &Handle, to: &Handle) {
+    from.load.fetch_sub(1, Ordering::Relaxed);
+    to.load.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Connections that cannot be registered are dropped, which a log line a minute tells.
@@ -197,9 +203,9 @@ impl Loop {
         self.post(Task { ask, reply: None });
     }
 
+    /// Has an ask wait for the end of this turn of the loop, so that a worker is woken once for many.
     fn post(&mut self, task: Task) {
         self.unposted.push_back(task);
-        self.offer_unposted();
     }
 
     /// Puts asks to the workers, as many as they, and the mailbox for the answers, have room for.
@@ -228,51 +234,27 @@ impl Loop {
                 self.turn(slot, turn);
             }
         }
-        while let Ok(visitor) = self.inbox.visitors.try_recv() {
-            self.take_in(visitor, turn);
+        while let Ok(link) = self.inbox.movers.try_recv() {
+            self.take_over(link, turn);
         }
     }
 
     fn accept(&mut self, turn: &Turn<'_>) {
         let Some(mut acceptor) = self.acceptor.take() else { return };
-        acceptor.accept(turn.now, |visitor| self.hand_round(visitor, turn));
+        acceptor.accept(turn.now, |visitor| self.take_in(visitor, turn));
         self.acceptor = Some(acceptor);
     }
 
-    /// Keeps a new connection, or gives it to the loop that has the fewest.
-    fn hand_round(&mut self, visitor: Visitor, turn: &Turn<'_>) {
-        let load = |handle: &Handle| handle.load.load(Ordering::Relaxed);
-        let least = self.loops.iter().min_by_key(|handle| load(handle)).cloned();
-        let own = Arc::clone(&self.inbox.handle);
-        let taker = least.filter(|least| load(&own) >= load(least) + IMBALANCE_LIMIT).unwrap_or(own);
-        taker.load.fetch_add(1, Ordering::Relaxed);
-        if Arc::ptr_eq(&taker, &self.inbox.handle) {
-            return self.take_in(visitor, turn);
-        }
-        match taker.visitors.try_send(visitor) {
-            Ok(()) => taker.wake(),
-            Err(refused) => {
-                taker.load.fetch_sub(1, Ordering::Relaxed);
-                self.inbox.handle.load.fetch_add(1, Ordering::Relaxed);
-                self.take_in(refused.into_inner(), turn);
-            }
-        }
-    }
-
-    /// Takes a new connection, which is counted in the load already.
+    /// Takes a new connection in.
     fn take_in(&mut self, visitor: Visitor, turn: &Turn<'_>) {
-        let slot = self.slots.vacancy();
         let settled = visitor.settle(turn.now, &mut self.out);
-        let Some((mut stream, conn)) = settled.filter(|_| self.stage == Stage::Running) else {
-            self.inbox.handle.load.fetch_sub(1, Ordering::Relaxed);
+        let Some((stream, conn)) = settled.filter(|_| self.stage == Stage::Running) else {
             return self.out.clear(KEEP_LIMIT);
         };
-        if let Err(error) = link::register(self.poll.registry(), &mut stream, Token(slot as usize)) {
-            UNREGISTERED.log(log::Level::Warn, turn.now, format_args!("cannot watch a connection: {error}"));
-            self.inbox.handle.load.fetch_sub(1, Ordering::Relaxed);
+        self.inbox.handle.load.fetch_add(1, Ordering::Relaxed);
+        let Some(slot) = self.seat(Box::new(Link::new(stream, conn)), turn) else {
             return self.out.clear(KEEP_LIMIT);
-        }
-        self.slots.fill(slot, Box::new(Link::new(stream, conn)));
+        };
         if let Some(link) = self.slots.at(slot) {
             link.conn.open(turn, &mut self.out);
             self.pass_on(slot);
@@ -280,8 +262,63 @@ impl Loop {
         }
     }
 
+    /// Takes a connection from another loop, which has counted it in this one's load already. What it has
+    /// been sent meanwhile shows with the first event.
+    fn take_over(&mut self, link: Box<Link>, turn: &Turn<'_>) {
+        let Some(slot) = self.seat(link, turn) else { return };
+        if self.stage == Stage::Stopping {
+            self.say_goodbye(slot, turn);
+        }
+        self.rest(slot);
+    }
+
+    fn say_goodbye(&mut self, slot: u32, turn: &Turn<'_>) {
+        let Some(link) = self.slots.at(slot) else { return };
+        link.conn.shut_down(turn, &mut self.out);
+        self.pass_on(slot);
+        self.turn(slot, turn);
+    }
+
+    /// Gives a connection a slot and has its socket watched.
+    fn seat(&mut self, mut link: Box<Link>, turn: &Turn<'_>) -> Option<u32> {
+        let slot = self.slots.vacancy();
+        let watched = link::register(self.poll.registry(), &mut link.stream, Token(slot as usize));
+        if let Err(error) = watched {
+            UNREGISTERED.log(log::Level::Warn, turn.now, format_args!("cannot watch a connection: {error}"));
+            self.inbox.handle.load.fetch_sub(1, Ordering::Relaxed);
+            link.conn.broken(&error);
+            link.conn.take_leaver().into_iter().for_each(|ask| self.post_unheard(ask));
+            return None;
+        }
+        self.slots.fill(slot, link);
+        Some(slot)
+    }
+
+    /// Hands a connection that has settled to the loop that has the fewest, if this one has too many and
+    /// nothing is under way on it.
+    fn hand_over(&mut self, slot: u32, turn: &Turn<'_>) {
+        let load = |handle: &Handle| handle.load.load(Ordering::Relaxed);
+        let Some(least) = self.loops.iter().min_by_key(|handle| load(handle)).cloned() else { return };
+        let balanced = load(&self.inbox.handle) < load(&least) + IMBALANCE_LIMIT;
+        if balanced || !self.slots.at(slot).is_some_and(|link| link.is_at_rest()) {
+            return;
+        }
+        let Some(mut link) = self.slots.remove(slot) else { return };
+        self.timers.disarm(slot, &mut link.armed);
+        // It fails only for what is not registered, and then there is nothing to take back.
+        let _ = self.poll.registry().deregister(&mut link.stream);
+        move_load(&self.inbox.handle, &least);
+        match least.movers.try_send(link) {
+            Ok(()) => least.wake(),
+            Err(full) => {
+                move_load(&least, &self.inbox.handle);
+                self.take_over(full.into_inner(), turn);
+            }
+        }
+    }
+
     /// Looks at whose time has come. What has come from him is read first: the daemon may have slept longer
-    /// than he did.
+    /// than he did. Who is alive and well has settled by now.
     fn expire(&mut self, turn: &Turn<'_>) {
         let due: Vec<_> = std::iter::from_fn(|| self.timers.pop(turn.now)).collect();
         for slot in due {
@@ -296,6 +333,7 @@ impl Loop {
                 self.turn(slot, turn);
             }
             self.rest(slot);
+            self.hand_over(slot, turn);
         }
     }
 
@@ -308,10 +346,7 @@ impl Loop {
         self.acceptor = None;
         self.loops.clear();
         for slot in self.slots.taken() {
-            let Some(link) = self.slots.at(slot) else { continue };
-            link.conn.shut_down(turn, &mut self.out);
-            self.pass_on(slot);
-            self.turn(slot, turn);
+            self.say_goodbye(slot, turn);
         }
     }
 }

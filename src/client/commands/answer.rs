@@ -1,0 +1,271 @@
+//! `rollcall answer`: takes calls, and passes on what comes.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use getopts::{Matches, Options};
+
+use super::deliver::{Delivery, Stdout};
+use super::files::Directory;
+use super::line::{self, Asked, Parsed};
+use super::screen::note;
+use crate::client::call::{Call, Incoming};
+use crate::client::error::Error;
+use crate::client::hold::{HOLD, Hold};
+use crate::client::listen::{Listener, MAX_PEERS};
+use crate::client::presence::{HEARTBEAT_INTERVAL, News, Presence, PresenceOptions, WhenLost};
+use crate::client::ringing::{Decider, Ringing};
+use crate::lekt::wire::Method;
+use crate::wire::text::Printable;
+
+const BRIEF: &str = "Usage: rollcall answer --nick NAME [OPTION]...\n\
+    Take calls. Each message is written to standard output when it is complete, followed by a newline.";
+/// The most peers that can be asked for: a thread each.
+const MAX_MAX_PEERS: usize = 4096;
+/// A line of an answer that is longer than this is none.
+const ANSWER_LIMIT: u64 = 1024;
+
+/// Whose calls to accept.
+#[derive(Debug, Clone)]
+enum Accept {
+    All,
+    None,
+    /// Those that the user says yes to; who asks is told here.
+    Ask(Sender<Question>),
+}
+
+#[derive(Debug)]
+struct Question {
+    nickname: String,
+    remote: SocketAddr,
+    decider: Decider,
+}
+
+/// What every call needs.
+struct Answering {
+    accept: Accept,
+    delivery: Delivery,
+    /// Where the end of the one call is told, with `--once`; and whether there is one.
+    once: Option<(Sender<Result<(), Error>>, AtomicBool)>,
+    /// Where it is told that standard output is gone.
+    broken: Sender<Result<(), Error>>,
+}
+
+pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
+    let matches = match line::parse(options(), arguments, 0, BRIEF)? {
+        Parsed::Run(matches) => matches,
+        Parsed::Help(text) => return Ok(Asked::Print(text)),
+    };
+    let nickname = line::nickname(&matches)?;
+    let max_peers = line::number(&matches, "max-peers", 1..=MAX_MAX_PEERS, MAX_PEERS)?;
+    let server = matches.opt_str("server").map(|server| line::server(Some(&server))).transpose()?;
+    let heartbeat = line::interval(&matches, HEARTBEAT_INTERVAL)?;
+    let (ended, end) = bounded(1);
+    let answering = Answering {
+        delivery: delivery(&matches)?,
+        accept: accept(&matches)?,
+        once: matches.opt_present("once").then(|| (ended.clone(), AtomicBool::new(false))),
+        broken: ended,
+    };
+    let address = matches.opt_str("listen").unwrap_or_else(|| default_listen(server.as_deref()).to_owned());
+    let listener = Listener::bind(&address, &nickname, max_peers)?;
+    note(format_args!("listening on {}", listener.local_addr()));
+    let port = listener.local_addr().port();
+    let serving = thread::Builder::new().name("listener".to_owned());
+    serving
+        .spawn(move || listener.serve(move |ringing| answering.answer(ringing)))
+        .map_err(|cause| Error::local("start a thread", cause))?;
+    if let Some(server) = server {
+        let methods = vec![Method::DirectTcp { port }];
+        let options = PresenceOptions { methods, heartbeat, when_lost: WhenLost::Reconnect };
+        let presence = Presence::join(&server, options)?;
+        return report(&presence, &server, &end).map(|()| Asked::Done);
+    }
+    end.recv().unwrap_or(Ok(())).map(|()| Asked::Done)
+}
+
+fn options() -> Options {
+    let mut options = Options::new();
+    options
+        .optopt("", "nick", "the nickname that callers are told; it has to be given", "NAME")
+        .optopt("", "listen", "where to listen, port 0 being any (default 127.0.0.1:0; 0.0.0.0:0 with a SERVER on another machine)", "ADDR:PORT")
+        .optopt("", "server", "join the roll of this server, so that others find the way", "SERVER")
+        .optopt("", "accept", "whose calls to accept: \"all\", \"none\", or \"ask\" on the terminal (default all)", "WHOSE")
+        .optflag("", "once", "end after the first call that was accepted")
+        .optflag("", "binary", "write bytes only, without a newline behind each message, as they come")
+        .optopt("", "out", "write each message to a file of its own in DIR, and print the file's name", "DIR")
+        .optopt("", "hold", "bytes of unfinished messages to hold in all, at least 134217728 (default 134217728)", "BYTES")
+        .optopt("", "max-peers", "peers at once, 1 to 4096 (default 64)", "N");
+    line::interval_option(&mut options, "10");
+    options
+}
+
+/// On this machine alone, unless the server is on another one.
+pub(super) fn default_listen(server: Option<&str>) -> &'static str {
+    let host = server.and_then(|server| server.rsplit_once(':')).map_or("localhost", |(host, _)| host);
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    let is_here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    if is_here { "127.0.0.1:0" } else { "0.0.0.0:0" }
+}
+
+fn delivery(matches: &Matches) -> Result<Delivery, Error> {
+    let hold = Hold::new(line::number(matches, "hold", HOLD..=usize::MAX, HOLD)?);
+    match (matches.opt_str("out"), matches.opt_present("binary")) {
+        (Some(directory), _) => Ok(Delivery::Files(Arc::new(Directory::open(&directory)?))),
+        (None, true) => Ok(Delivery::Binary(hold, Stdout::open()?)),
+        (None, false) => Ok(Delivery::Lines(hold)),
+    }
+}
+
+fn accept(matches: &Matches) -> Result<Accept, Error> {
+    match matches.opt_str("accept").as_deref() {
+        None | Some("all") => Ok(Accept::All),
+        Some("none") => Ok(Accept::None),
+        Some("ask") => {
+            let (questions, asked) = bounded(MAX_MAX_PEERS);
+            thread::Builder::new()
+                .name("ask".to_owned())
+                .spawn(move || ask(&asked))
+                .map_err(|cause| Error::local("start a thread", cause))?;
+            Ok(Accept::Ask(questions))
+        }
+        Some(other) => {
+            let other = Printable(other);
+            Err(Error::Usage(format!("--accept takes \"all\", \"ask\" or \"none\", not \"{other}\"")))
+        }
+    }
+}
+
+/// Asks the user about one caller at a time.
+fn ask(questions: &Receiver<Question>) {
+    for Question { nickname, remote, decider } in questions {
+        if decider.is_over() {
+            continue;
+        }
+        let nickname = Printable(&nickname);
+        note(format_args!("{nickname} calls from {remote}. Accept? [y/n]"));
+        let mut answer = String::new();
+        let read = io::Read::take(io::stdin().lock(), ANSWER_LIMIT).read_line(&mut answer);
+        let said_yes = matches!(answer.trim(), "y" | "Y" | "yes");
+        let decided = match read {
+            Ok(0) | Err(_) => decider.reject("nobody is there to accept the call"),
+            Ok(_) if said_yes => decider.accept(),
+            Ok(_) => decider.reject("the call was declined"),
+        };
+        if decided.is_err() {
+            note(format_args!("{nickname} has given up"));
+        }
+    }
+}
+
+impl Answering {
+    /// Sees to one caller from its first byte to its last.
+    fn answer(&self, mut ringing: Ringing) {
+        let remote = ringing.remote();
+        let nickname = match ringing.introduced() {
+            Ok(nickname) => nickname,
+            Err(error) => return note(format_args!("a call from {remote} came to nothing: {error}")),
+        };
+        let name = Printable(&nickname);
+        if !self.decide(&ringing, &nickname) {
+            let _ = ringing.connected();
+            return note(format_args!("{name} ({remote}) called and was rejected"));
+        }
+        let (call, incoming) = match ringing.connected() {
+            Ok(connected) => connected,
+            Err(Error::Declined) => {
+                self.make_room();
+                return note(format_args!("{name} was rejected"));
+            }
+            Err(error) => {
+                self.make_room();
+                return note(format_args!("a call from {remote} came to nothing: {error}"));
+            }
+        };
+        note(format_args!("{name} ({remote}) is connected"));
+        let result = self.listen(&call, incoming);
+        note(format_args!("{name} ({remote}) has hung up"));
+        self.ended(result);
+    }
+
+    /// Passes on what comes, until the caller hangs up.
+    fn listen(&self, call: &Call, mut incoming: Incoming) -> Result<(), Error> {
+        match incoming.stream_to(&mut *self.delivery.sink(call.nickname()))? {
+            0 => Ok(()),
+            _ => Err(Error::lost(call.nickname(), "a message was cut short")),
+        }
+    }
+
+    /// Whether the call is accepted, as far as that is not for the user to say.
+    fn decide(&self, ringing: &Ringing, nickname: &str) -> bool {
+        let taken = |taken: &AtomicBool| taken.swap(true, Ordering::SeqCst);
+        if self.once.as_ref().is_some_and(|(_, one)| taken(one)) {
+            let _ = ringing.decider().reject("busy with another call");
+            return false;
+        }
+        let decider = ringing.decider();
+        match &self.accept {
+            Accept::All => decider.accept().is_ok(),
+            Accept::None => {
+                let _ = decider.reject("no calls are accepted here");
+                self.make_room();
+                false
+            }
+            Accept::Ask(asked) => {
+                let question = Question { nickname: nickname.to_owned(), remote: ringing.remote(), decider };
+                asked.send(question).is_ok()
+            }
+        }
+    }
+
+    /// A call that came to nothing was not the one that `--once` means.
+    fn make_room(&self) {
+        if let Some((_, one)) = &self.once {
+            one.store(false, Ordering::SeqCst);
+        }
+    }
+
+    fn ended(&self, result: Result<(), Error>) {
+        match (result, &self.once) {
+            (Err(error), _) if error.is_broken_pipe() => drop(self.broken.try_send(Err(error))),
+            (result, Some((end, _))) => drop(end.try_send(result)),
+            (Err(error), None) => note(format_args!("rollcall: {error}")),
+            (Ok(()), None) => {}
+        }
+    }
+}
+
+/// Tells what becomes of the connection to the server, until all is over.
+fn report(presence: &Presence, server: &str, end: &Receiver<Result<(), Error>>) -> Result<(), Error> {
+    note(format_args!("on the roll of {server}"));
+    loop {
+        crossbeam_channel::select! {
+            recv(end) -> result => return result.unwrap_or(Ok(())),
+            recv(presence.news()) -> news => match news {
+                Ok(News::Lost(error)) => note(format_args!("{error}")),
+                Ok(News::Retrying(wait)) => note(format_args!("trying again in {:.1} s", wait.as_secs_f64())),
+                Ok(News::Rejoined) => note(format_args!("on the roll of {server} again")),
+                Ok(News::Roll(_) | News::Complete) => {}
+                Err(_) => return end.recv().unwrap_or(Ok(())),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_serves_this_machine_alone_listens_there_alone() {
+        for here in [None, Some("127.0.0.5:7890"), Some("[::1]:7890"), Some("localhost:1")] {
+            assert_eq!(default_listen(here), "127.0.0.1:0");
+        }
+        assert_eq!(default_listen(Some("example.org:7890")), "0.0.0.0:0");
+    }
+}

@@ -1,0 +1,270 @@
+//! The chat itself: who is here, who calls, who is talked to, and what is shown of it.
+
+mod act;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+
+use super::book::Book;
+use super::talk::{Happening, Id, Speaker};
+use super::terminal::Paper;
+use super::typed::{HELP, Typed};
+use crate::client::call::Call;
+use crate::client::commands::names;
+use crate::client::commands::screen::{Colours, Style};
+use crate::client::error::Error;
+use crate::client::hold::Hold;
+use crate::client::presence::News;
+use crate::client::ringing::Decider;
+use crate::client::roll::Change;
+use crate::wire::text::{Printable, truncate};
+
+/// What is shown of one message; the rest is counted.
+const SHOWN_LIMIT: usize = 16_384;
+/// Bytes of a nickname that name a conversation.
+const NAME_LIMIT: usize = 64;
+/// How long leaving may take, for what has been said and not been read yet.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What to do once something was seen to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    GoOn,
+    AskForALine,
+    Leave,
+}
+
+/// A call, by what it waits for.
+enum Stage {
+    /// For the other to answer.
+    Dialing,
+    /// For our user to decide.
+    Rings(Decider),
+    /// For the other to accept, as we have.
+    Accepted,
+    Talking(Speaker),
+}
+
+struct Conversation {
+    /// What it is called here: the nickname, with a number behind it if there are several.
+    name: String,
+    stage: Stage,
+}
+
+pub(super) struct Room {
+    nickname: String,
+    paper: Paper,
+    colours: Colours,
+    tell: Sender<Happening>,
+    ids: Arc<AtomicU64>,
+    hold: Hold,
+    book: Book,
+    calls: BTreeMap<Id, Conversation>,
+    current: Option<Id>,
+    /// Without a terminal the line after `/call` waits until it is known what came of that.
+    waits_for: Option<Id>,
+}
+
+impl Room {
+    pub(super) fn new(
+        nickname: String,
+        paper: Paper,
+        colours: Colours,
+        tell: Sender<Happening>,
+        ids: Arc<AtomicU64>,
+        hold: Hold,
+    ) -> Self {
+        let (book, calls) = (Book::default(), BTreeMap::new());
+        Self { nickname, paper, colours, tell, ids, hold, book, calls, current: None, waits_for: None }
+    }
+
+    /// What stands before the line being typed.
+    pub(super) fn prompt(&self) -> String {
+        let me = Printable(&self.nickname);
+        match self.current.and_then(|id| self.calls.get(&id)) {
+            Some(conversation) => format!("{me} to {}> ", conversation.name),
+            None => format!("{me}> "),
+        }
+    }
+
+    /// Shows something that nobody said.
+    pub(super) fn tell(&mut self, text: &str) -> Result<(), Error> {
+        self.styled(Style::Dim, text)
+    }
+
+    fn styled(&mut self, style: Style, text: &str) -> Result<(), Error> {
+        let line = self.colours.paint(style, format_args!("* {text}"));
+        self.paper.line(&line)
+    }
+
+    /// Shows what the server told.
+    pub(super) fn hear(&mut self, news: &News) -> Result<Next, Error> {
+        match news {
+            News::Roll(Change::Present(client)) => {
+                self.book.arrived(client);
+                self.tell(&format!("{} is here", self.book.name(client)))?;
+            }
+            News::Roll(Change::Arrived(client)) => {
+                self.book.arrived(client);
+                self.styled(Style::Good, &format!("{} arrived", self.book.name(client)))?;
+            }
+            News::Roll(Change::Departed(client)) => {
+                let name = self.book.name(client);
+                self.book.departed(client);
+                self.styled(Style::Bad, &format!("{name} left"))?;
+            }
+            News::Lost(error) => self.styled(Style::Bad, &error.to_string())?,
+            News::Retrying(wait) => self.tell(&format!("trying again in {:.1} s", wait.as_secs_f64()))?,
+            News::Rejoined => self.styled(Style::Good, "on the roll again")?,
+            News::Complete => {}
+        }
+        Ok(Next::GoOn)
+    }
+
+    /// Sees to what happened.
+    pub(super) fn happen(&mut self, happening: Happening) -> Result<Next, Error> {
+        match happening {
+            Happening::Typed(line) => self.typed(Typed::parse(&line)),
+            Happening::EndOfInput => Ok(Next::Leave),
+            Happening::Rings { id, nickname, remote, decider } => {
+                self.book.learn_caller(remote.ip(), &nickname);
+                let name = self.unique(&nickname);
+                self.calls.insert(id, Conversation { name: name.clone(), stage: Stage::Rings(decider) });
+                let text = format!("{name} calls from {remote}: /accept {name} or /reject {name}");
+                self.styled(Style::Name, &text)?;
+                Ok(Next::GoOn)
+            }
+            Happening::Said { id, message } => {
+                self.said(id, &message)?;
+                Ok(Next::GoOn)
+            }
+            Happening::Connected { id, call } => {
+                self.connected(id, call)?;
+                Ok(self.no_longer_waits_for(id))
+            }
+            Happening::Ended { id, why } => {
+                self.ended(id, why)?;
+                Ok(self.no_longer_waits_for(id))
+            }
+        }
+    }
+
+    fn no_longer_waits_for(&mut self, id: Id) -> Next {
+        if self.waits_for != Some(id) {
+            return Next::GoOn;
+        }
+        self.waits_for = None;
+        Next::AskForALine
+    }
+
+    fn typed(&mut self, typed: Typed) -> Result<Next, Error> {
+        match typed {
+            Typed::Nothing => {}
+            Typed::Wrong(advice) => self.tell(&Printable(&advice).to_string())?,
+            Typed::Help => HELP.iter().try_for_each(|line| self.tell(line))?,
+            Typed::Who => self.who()?,
+            Typed::Quit => return Ok(Next::Leave),
+            Typed::Text(text) => self.say(self.current, text)?,
+            Typed::Message(whom, text) => self.message(&whom, text)?,
+            Typed::Call(whom) => return self.call(&whom),
+            Typed::Accept(whom) => self.accept(whom.as_deref())?,
+            Typed::Reject(whom, why) => self.reject(whom.as_deref(), &why)?,
+            Typed::Hangup(whom) => self.hangup(whom.as_deref())?,
+        }
+        Ok(Next::AskForALine)
+    }
+
+    fn connected(&mut self, id: Id, call: Call) -> Result<(), Error> {
+        let Some(conversation) = self.calls.get(&id) else {
+            // Hung up in the meantime.
+            call.close();
+            return Ok(());
+        };
+        let mut name = conversation.name.clone();
+        if let Stage::Dialing = conversation.stage {
+            self.book.learn(call.remote(), call.nickname());
+            name = self.unique(call.nickname());
+        }
+        let stage = Stage::Talking(Speaker::start(call)?);
+        self.calls.insert(id, Conversation { name: name.clone(), stage });
+        self.current = Some(id);
+        self.styled(Style::Good, &format!("you are talking to {name}"))
+    }
+
+    fn said(&mut self, id: Id, message: &[u8]) -> Result<(), Error> {
+        let Some(conversation) = self.calls.get(&id) else {
+            return Ok(());
+        };
+        let name = self.colours.paint(Style::Name, format_args!("{}:", conversation.name));
+        let is_text = message.first() != Some(&0);
+        let shown = if is_text { &message[..message.len().min(SHOWN_LIMIT)] } else { message };
+        // Each line has the name before it: nobody can make one up that seems to be somebody else's.
+        let lines: Vec<_> = names::shown(shown).iter().map(|line| format!("{name} {line}")).collect();
+        self.paper.line(&lines.join("\n"))?;
+        if shown.len() < message.len() {
+            self.tell(&format!("and {} bytes more", message.len() - shown.len()))?;
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, id: Id, why: Option<Error>) -> Result<(), Error> {
+        let Some(conversation) = self.calls.remove(&id) else {
+            // We have hung up ourselves.
+            return Ok(());
+        };
+        if self.current == Some(id) {
+            self.current = self.calls.iter().find(|(_, other)| other.is_talking()).map(|(&id, _)| id);
+        }
+        let name = conversation.name;
+        match (why, conversation.stage) {
+            (Some(Error::Declined), _) => self.tell(&format!("{name} was rejected")),
+            (Some(error @ Error::Rejected { .. }), _) => self.styled(Style::Bad, &error.to_string()),
+            (Some(Error::Lost { .. }), Stage::Rings(_) | Stage::Accepted) => {
+                self.tell(&format!("{name} has given up"))
+            }
+            (Some(error), _) => self.styled(Style::Bad, &error.to_string()),
+            (None, _) => self.styled(Style::Bad, &format!("{name} has hung up")),
+        }
+    }
+
+    /// What a call with `nickname` is called here: that, with a number behind it where there are several, and
+    /// without what a command line would take apart.
+    fn unique(&self, nickname: &str) -> String {
+        let short = truncate(nickname, NAME_LIMIT);
+        let plain: String = Printable(short).to_string().split_whitespace().collect::<Vec<_>>().join("_");
+        let plain = if plain.is_empty() { "somebody".to_owned() } else { plain };
+        let taken = |name: &str| self.calls.values().any(|conversation| conversation.name == name);
+        if !taken(&plain) {
+            return plain;
+        }
+        (2..).map(|number| format!("{plain}-{number}")).find(|name| !taken(name)).unwrap_or(plain)
+    }
+
+    /// Hangs up all, once what was said has been sent, but does not wait for that for long.
+    pub(super) fn leave(&mut self) {
+        for conversation in self.calls.values_mut() {
+            match &mut conversation.stage {
+                Stage::Rings(decider) => drop(decider.reject("the other is leaving")),
+                Stage::Talking(speaker) => speaker.finish(),
+                Stage::Dialing | Stage::Accepted => {}
+            }
+        }
+        let until = Instant::now() + FAREWELL;
+        for conversation in self.calls.values() {
+            if let Stage::Talking(speaker) = &conversation.stage {
+                let _ = speaker.done().recv_deadline(until);
+                speaker.close();
+            }
+        }
+    }
+}
+
+impl Conversation {
+    fn is_talking(&self) -> bool {
+        matches!(self.stage, Stage::Talking(_))
+    }
+}

@@ -1,0 +1,131 @@
+//! The threads of a chat: each call has one that listens, and one that speaks once it is connected.
+
+use std::net::SocketAddr;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::client::call::Call;
+use crate::client::error::Error;
+use crate::client::hold::{Hold, Whole};
+use crate::client::net::LINGER;
+use crate::client::ringing::{Decider, Ringing};
+
+/// How many lines may wait for somebody who does not read.
+const UNSAID_LIMIT: usize = 64;
+
+/// A call, from its beginning to its end.
+pub(super) type Id = u64;
+
+/// What happens in a chat but for what the server tells.
+#[derive(Debug)]
+pub(super) enum Happening {
+    /// A line was typed.
+    Typed(String),
+    /// Nothing more will be.
+    EndOfInput,
+    /// Somebody calls, and waits for us to decide.
+    Rings { id: Id, nickname: String, remote: SocketAddr, decider: Decider },
+    /// Messages may be exchanged.
+    Connected { id: Id, call: Call },
+    /// Somebody said something.
+    Said { id: Id, message: Vec<u8> },
+    /// The call is over, or came to nothing.
+    Ended { id: Id, why: Option<Error> },
+}
+
+/// Calls somebody, and accepts if they do.
+pub(super) fn dial(
+    id: Id,
+    place: String,
+    nickname: String,
+    tell: Sender<Happening>,
+    hold: Hold,
+) -> Result<(), Error> {
+    spawn("call", move || {
+        let connected = Ringing::call(&place, &nickname).and_then(|mut ringing| {
+            ringing.introduced()?;
+            ringing.decider().accept()?;
+            ringing.connected()
+        });
+        listen(id, connected, &tell, hold);
+    })
+}
+
+/// Sees to somebody who calls.
+pub(super) fn answer(id: Id, mut ringing: Ringing, tell: &Sender<Happening>, hold: Hold) {
+    // Whoever connects and does not say who it is, is not worth a line.
+    let Ok(nickname) = ringing.introduced() else { return };
+    let (remote, decider) = (ringing.remote(), ringing.decider());
+    if tell.send(Happening::Rings { id, nickname, remote, decider }).is_ok() {
+        listen(id, ringing.connected(), tell, hold);
+    }
+}
+
+/// Tells what is said until the call is over. If nobody listens to us, neither do we.
+fn listen(
+    id: Id,
+    connected: Result<(Call, crate::client::call::Incoming), Error>,
+    tell: &Sender<Happening>,
+    hold: Hold,
+) {
+    let ended = connected.and_then(|(call, mut incoming)| {
+        let over = || Error::Declined;
+        tell.send(Happening::Connected { id, call }).map_err(|_| over())?;
+        let deliver = |message| tell.send(Happening::Said { id, message }).map_err(|_| over());
+        incoming.stream_to(&mut Whole::new(hold, deliver))
+    });
+    let _ = tell.send(Happening::Ended { id, why: ended.err() });
+}
+
+/// Somebody who is being talked to: what is said waits here for them to read it.
+#[derive(Debug)]
+pub(super) struct Speaker {
+    call: Call,
+    unsaid: Option<Sender<Vec<u8>>>,
+    done: Receiver<()>,
+}
+
+impl Speaker {
+    pub(super) fn start(call: Call) -> Result<Self, Error> {
+        let (unsaid, to_say) = bounded::<Vec<u8>>(UNSAID_LIMIT);
+        let (finished, done) = bounded(0);
+        let speaking = call.clone();
+        spawn("speak", move || {
+            // If something cannot be said, the listener tells why.
+            if to_say.iter().all(|message| speaking.send(&message).is_ok()) {
+                speaking.finish();
+                drop::<Sender<()>>(finished);
+                // Now it is for the other to close, but not for ever.
+                thread::sleep(LINGER);
+                speaking.close();
+            }
+        })?;
+        Ok(Self { call, unsaid: Some(unsaid), done })
+    }
+
+    /// Says something; false if too much waits to be read already.
+    pub(super) fn say(&self, message: Vec<u8>) -> bool {
+        self.unsaid.as_ref().is_some_and(|unsaid| unsaid.try_send(message).is_ok())
+    }
+
+    /// Ends the conversation as soon as all has been said.
+    pub(super) fn finish(&mut self) {
+        self.unsaid = None;
+    }
+
+    /// Told by its end that all has been said.
+    pub(super) fn done(&self) -> &Receiver<()> {
+        &self.done
+    }
+
+    /// Ends the conversation whatever has not been said.
+    pub(super) fn close(&self) {
+        self.call.close();
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
+    spawned.map(drop).map_err(|cause| Error::local("start a thread", cause))
+}

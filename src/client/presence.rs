@@ -1,0 +1,316 @@
+//! Being on a server's roll, and hearing who comes and goes.
+
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use parking_lot::Mutex;
+
+use super::backoff::Backoff;
+use super::error::Error;
+use super::roll::{Change, Roll};
+use super::server::{Conversation, Heard};
+use crate::lekt::wire::{Method, Object};
+
+/// How often a client tells the server that it is alive, unless it says otherwise.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
+/// How much news may wait to be heard. Beyond it the server is read no further.
+pub const NEWS_LIMIT: usize = 1024;
+/// A server that has said nothing for this long, or for three heartbeats if that is longer, is lost.
+pub const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+/// When nothing more has come for this long, an answer is taken to be over.
+const SETTLE_AFTER: Duration = Duration::from_millis(50);
+
+/// What to do when the server is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenLost {
+    /// Tell, and be done.
+    GiveUp,
+    /// Tell, and try again and again, with longer and longer waits in between.
+    Reconnect,
+}
+
+/// How to be present.
+#[derive(Debug, Clone)]
+pub struct PresenceOptions {
+    /// How others can reach us; none to look only.
+    pub methods: Vec<Method>,
+    /// How often to send heartbeats, which is also how soon news is heard.
+    pub heartbeat: Duration,
+    /// What to do when the server is lost.
+    pub when_lost: WhenLost,
+}
+
+impl Default for PresenceOptions {
+    fn default() -> Self {
+        Self { methods: Vec::new(), heartbeat: HEARTBEAT_INTERVAL, when_lost: WhenLost::GiveUp }
+    }
+}
+
+/// What there is to hear from a server.
+#[derive(Debug)]
+pub enum News {
+    /// Somebody is there, came or left.
+    Roll(Change),
+    /// All who were there when we joined have been told.
+    Complete,
+    /// The server is lost. Nothing follows unless we are to reconnect.
+    Lost(Error),
+    /// The next try will be after this long.
+    Retrying(Duration),
+    /// We are on the roll again. Who came and left in between follows.
+    Rejoined,
+}
+
+/// A place on a server's roll, kept by a thread of its own until this is dropped.
+///
+/// ```no_run
+/// use rollcall::client::{Change, News, Presence, PresenceOptions};
+///
+/// let presence = Presence::join("127.0.0.1:7890", PresenceOptions::default())?;
+/// for news in presence.news() {
+///     match news {
+///         News::Roll(Change::Arrived(client)) => println!("{} came", client.address),
+///         News::Roll(Change::Departed(client)) => println!("{} left", client.address),
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), rollcall::client::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Presence {
+    news: Receiver<News>,
+    leaving: Arc<Leaving>,
+    /// Dropping it wakes the thread where it waits for its next try.
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How the thread learns that it has to go.
+#[derive(Debug, Default)]
+struct Leaving {
+    asked: AtomicBool,
+    socket: Mutex<Option<TcpStream>>,
+}
+
+impl Presence {
+    /// Joins the roll of `server`, which is `HOST` or `HOST:PORT`. Returns once we are on it.
+    ///
+    /// # Errors
+    /// The server cannot be reached, rejects us, or does not speak LEKT.
+    pub fn join(server: &str, options: PresenceOptions) -> Result<Self, Error> {
+        let conversation = Conversation::join(server, &options.methods)?;
+        let (telling, news) = bounded(NEWS_LIMIT);
+        let (stop, stopped) = bounded(0);
+        let leaving = Arc::new(Leaving::default());
+        let keeper = Keeper {
+            server: server.to_owned(),
+            options,
+            roll: Roll::default(),
+            telling,
+            stopped,
+            leaving: Arc::clone(&leaving),
+        };
+        keeper.watch(&conversation)?;
+        let thread = thread::Builder::new()
+            .name("presence".to_owned())
+            .spawn(move || keeper.keep(conversation))
+            .map_err(|cause| Error::local("start a thread", cause))?;
+        Ok(Self { news, leaving, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// What there is to hear, in order. It ends when the server is lost for good.
+    pub fn news(&self) -> &Receiver<News> {
+        &self.news
+    }
+}
+
+impl Drop for Presence {
+    /// Leaves the roll.
+    fn drop(&mut self) {
+        self.leaving.asked.store(true, Ordering::SeqCst);
+        self.stop = None;
+        // The thread may wait for somebody to hear its news: nobody will.
+        self.news = crossbeam_channel::never();
+        if let Some(socket) = self.leaving.socket.lock().take() {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Asks `server` once who is there.
+///
+/// ```no_run
+/// for client in rollcall::client::roster("localhost")? {
+///     println!("{}", client.address);
+/// }
+/// # Ok::<(), rollcall::client::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`Presence::join`]; also if the connection ends before all of the answer has come.
+pub fn roster(server: &str) -> Result<Vec<Object>, Error> {
+    let mut conversation = Conversation::join(server, &[])?;
+    conversation.heartbeat()?;
+    // What has come completely is answered before the server closes: the end of the stream shows the end
+    // of the answer.
+    conversation.finish()?;
+    let mut roll = Roll::default();
+    let mut answered = false;
+    loop {
+        match conversation.hear(SILENCE_LIMIT)? {
+            Heard::Event(event) => {
+                answered |= matches!(event, crate::lekt::client::Event::BlockEnded(_));
+                roll.apply(event, |_| {})?;
+            }
+            Heard::Nothing => return Err(conversation.lost("it does not answer")),
+            Heard::End if answered => return Ok(roll.clients().cloned().collect()),
+            Heard::End => return Err(conversation.lost("it closed the connection without an answer")),
+        }
+    }
+}
+
+/// What the thread of a [`Presence`] works with.
+struct Keeper {
+    server: String,
+    options: PresenceOptions,
+    roll: Roll,
+    telling: Sender<News>,
+    stopped: Receiver<()>,
+    leaving: Arc<Leaving>,
+}
+
+/// Nobody listens any more, or we were asked to leave.
+struct Left;
+
+impl Keeper {
+    /// Lets the owner wake us out of a read of this conversation.
+    fn watch(&self, conversation: &Conversation) -> Result<(), Error> {
+        let socket = conversation.try_clone()?;
+        *self.leaving.socket.lock() = Some(socket);
+        Ok(())
+    }
+
+    fn keep(mut self, mut conversation: Conversation) {
+        loop {
+            let lost = match self.follow(conversation) {
+                Ok(Left) => return,
+                Err(error) => error,
+            };
+            // The last handle on the old socket: now the server sees it closed.
+            *self.leaving.socket.lock() = None;
+            if self.has_left() || self.tell(News::Lost(lost)).is_err() {
+                return;
+            }
+            if self.options.when_lost == WhenLost::GiveUp {
+                return;
+            }
+            conversation = match self.reconnect() {
+                Ok(conversation) => conversation,
+                Err(Left) => return,
+            };
+            self.roll.reconnect();
+            if self.tell(News::Rejoined).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Sends heartbeats and tells what is heard until the server is lost.
+    fn follow(&mut self, mut conversation: Conversation) -> Result<Left, Error> {
+        // The answer to the second one shows where the first answer ends.
+        conversation.heartbeat()?;
+        conversation.heartbeat()?;
+        let patience = SILENCE_LIMIT.max(self.options.heartbeat * 3);
+        let mut heard = Instant::now();
+        let mut next_beat = heard + self.options.heartbeat;
+        loop {
+            let mut wait = next_beat.saturating_duration_since(Instant::now());
+            if self.roll.is_unsettled() {
+                wait = wait.min(SETTLE_AFTER);
+            }
+            match conversation.hear(wait)? {
+                Heard::Event(event) => {
+                    heard = Instant::now();
+                    if self.take(event)?.is_err() {
+                        return Ok(Left);
+                    }
+                }
+                Heard::Nothing => {
+                    if self.settle().is_err() {
+                        return Ok(Left);
+                    }
+                }
+                Heard::End => return Err(conversation.lost("it closed the connection")),
+            }
+            let now = Instant::now();
+            if now.duration_since(heard) > patience {
+                return Err(conversation.lost("it does not answer"));
+            }
+            if now >= next_beat {
+                conversation.heartbeat()?;
+                next_beat = now + self.options.heartbeat;
+            }
+        }
+    }
+
+    fn take(&mut self, event: crate::lekt::client::Event) -> Result<Result<(), Left>, Error> {
+        let was_complete = self.roll.is_complete();
+        let telling = &self.telling;
+        let mut told = Ok(());
+        self.roll.apply(event, |change| {
+            if telling.send(News::Roll(change)).is_err() {
+                told = Err(Left);
+            }
+        })?;
+        if !was_complete && self.roll.is_complete() && told.is_ok() {
+            told = self.tell(News::Complete);
+        }
+        Ok(told)
+    }
+
+    fn settle(&mut self) -> Result<(), Left> {
+        let telling = &self.telling;
+        let mut told = Ok(());
+        self.roll.settle(|change| {
+            if telling.send(News::Roll(change)).is_err() {
+                told = Err(Left);
+            }
+        });
+        told
+    }
+
+    /// Tries until the server is there again.
+    fn reconnect(&self) -> Result<Conversation, Left> {
+        let mut backoff = Backoff::default();
+        loop {
+            let wait = backoff.next_wait();
+            self.tell(News::Retrying(wait))?;
+            if self.stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) || self.has_left() {
+                return Err(Left);
+            }
+            match Conversation::join(&self.server, &self.options.methods) {
+                Ok(conversation) if self.watch(&conversation).is_ok() => {
+                    // Whoever asked us to leave before the line above did not see the socket.
+                    return if self.has_left() { Err(Left) } else { Ok(conversation) };
+                }
+                Ok(_) => {}
+                Err(error) => self.tell(News::Lost(error))?,
+            }
+        }
+    }
+
+    fn tell(&self, news: News) -> Result<(), Left> {
+        self.telling.send(news).map_err(|_| Left)
+    }
+
+    fn has_left(&self) -> bool {
+        self.leaving.asked.load(Ordering::SeqCst)
+    }
+}

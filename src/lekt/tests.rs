@@ -1,0 +1,44 @@
+//! What the tests of several roles share.
+
+/// Random enough for tests, and the same again for the same seed (xorshift64*).
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed.max(1))
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    pub(super) fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() >> 33).unwrap() % bound.max(1)
+    }
+
+    pub(super) fn byte(&mut self) -> u8 {
+        self.next().to_be_bytes()[0]
+    }
+
+    /// `bytes` with one to four of them changed, inserted, taken away or doubled.
+    pub(super) fn mutate(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut mutated = bytes.to_vec();
+        for _ in 0..1 + self.below(4) {
+            let at = self.below(mutated.len());
+            match self.below(5) {
+                0 if !mutated.is_empty() => mutated[at] = self.byte(),
+                1 if !mutated.is_empty() => mutated[at] ^= 1 << self.below(8),
+                2 => mutated.insert(at, self.byte()),
+                3 if !mutated.is_empty() => drop(mutated.remove(at)),
+                _ => {
+                    let again: Vec<u8> = mutated[at..].iter().copied().take(self.below(20)).collect();
+                    mutated.splice(at..at, again);
+                }
+            }
+        }
+        mutated
+    }
+}
