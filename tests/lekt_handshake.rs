@@ -40,7 +40,9 @@ fn an_older_version_is_spoken_as_ours(engine: Engine) {
         client.expect(ASK_1);
         client.send(PORT_5000);
         client.expect(ASK_0);
-        client.hears_nothing();
+        // Whether those before are off the roll already is not what this is about.
+        client.beat();
+        client.take_packet();
     }
 }
 
