@@ -65,7 +65,7 @@ pub(super) struct Room {
     book: Book,
     calls: BTreeMap<Id, Conversation>,
     current: Option<Id>,
-    /// Without a terminal the line after `/call` waits until it is known what came of that.
+    /// Without a terminal the line after `/call` and `/accept` waits until it is known what came of that.
     waits_for: Option<Id>,
 }
 
@@ -171,7 +171,7 @@ impl Room {
             Typed::Text(text) => self.say(self.current, text)?,
             Typed::Message(whom, text) => self.message(&whom, text)?,
             Typed::Call(whom) => return self.call(&whom),
-            Typed::Accept(whom) => self.accept(whom.as_deref())?,
+            Typed::Accept(whom) => return self.accept(whom.as_deref()),
             Typed::Reject(whom, why) => self.reject(whom.as_deref(), &why)?,
             Typed::Hangup(whom) => self.hangup(whom.as_deref())?,
         }
