@@ -1,6 +1,7 @@
 //! `rollcall call` and `rollcall answer` against each other, and against bytes.
 
-#![cfg(all(test, feature = "client"))]
+#![cfg(feature = "client")]
+#![cfg(test)]
 
 mod common;
 mod support_client;

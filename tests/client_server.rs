@@ -1,6 +1,7 @@
 //! `rollcall list`, `watch`, `answer` and `chat` with a daemon.
 
-#![cfg(all(test, feature = "client"))]
+#![cfg(feature = "client")]
+#![cfg(test)]
 
 mod common;
 mod support_client;
@@ -54,6 +55,8 @@ fn watch_tells_arrivals_and_departures(engine: Engine) {
     let line = json.shows("\"event\":\"present\"");
     assert!(line.starts_with('{') && line.contains("\"port\":") && line.contains("\"unix\":"), "{line}");
 
+    watch.says("watching the roll of ");
+    json.shows("\"event\":\"complete\"");
     let (second, came) = Rollcall::answer(&["--server", &server]);
     watch.shows(&format!("arrived   {came}"));
     json.shows("\"event\":\"arrived\"");
@@ -69,6 +72,7 @@ fn two_people_see_each_other_and_talk(engine: Engine) {
     let daemon = Daemon::start(engine, &[]);
     let server = daemon.address().to_string();
     let mut alice = chat("alice", &server);
+    alice.shows("* nobody else is here yet");
     let mut bob = chat("bob", &server);
     alice.shows(&format!("* {} arrived", reach(&bob)));
     bob.shows(&format!("* {} is here", reach(&alice)));

@@ -1,6 +1,7 @@
 //! What `rollcall` makes of its command line, and how it ends.
 
-#![cfg(all(test, feature = "client"))]
+#![cfg(feature = "client")]
+#![cfg(test)]
 
 mod common;
 mod support_client;

@@ -120,6 +120,7 @@ impl Room {
             News::Lost(error) => self.styled(Style::Bad, &error.to_string())?,
             News::Retrying(wait) => self.tell(&format!("trying again in {:.1} s", wait.as_secs_f64()))?,
             News::Rejoined => self.styled(Style::Good, "on the roll again")?,
+            News::Complete if self.book.present().is_empty() => self.tell("nobody else is here yet")?,
             News::Complete => {}
         }
         Ok(Next::GoOn)
