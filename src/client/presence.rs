@@ -157,7 +157,7 @@ impl Drop for Presence {
 /// As [`Presence::join`]; also if the connection ends before all of the answer has come.
 pub fn roster(server: &str) -> Result<Vec<Object>, Error> {
     let mut conversation = Conversation::join(server, &[])?;
-    conversation.heartbeat()?;
+    conversation.heartbeats(1)?;
     // What has come completely is answered before the server closes: the end of the stream shows the end
     // of the answer.
     conversation.finish()?;
@@ -225,8 +225,7 @@ impl Keeper {
     /// Sends heartbeats and tells what is heard until the server is lost.
     fn follow(&mut self, mut conversation: Conversation) -> Result<Left, Error> {
         // The answer to the second one shows where the first answer ends.
-        conversation.heartbeat()?;
-        conversation.heartbeat()?;
+        conversation.heartbeats(2)?;
         let patience = SILENCE_LIMIT.max(self.options.heartbeat * 3);
         let mut heard = Instant::now();
         let mut next_beat = heard + self.options.heartbeat;
@@ -254,7 +253,7 @@ impl Keeper {
                 return Err(conversation.lost("it does not answer"));
             }
             if now >= next_beat {
-                conversation.heartbeat()?;
+                conversation.heartbeats(1)?;
                 next_beat = now + self.options.heartbeat;
             }
         }

@@ -63,9 +63,11 @@ impl Conversation {
         }
     }
 
-    /// Sends a heartbeat.
-    pub(super) fn heartbeat(&mut self) -> Result<(), Error> {
-        self.client.heartbeat(unix_time(), &mut self.out);
+    /// Sends heartbeats, in one go.
+    pub(super) fn heartbeats(&mut self, count: usize) -> Result<(), Error> {
+        for _ in 0..count {
+            self.client.heartbeat(unix_time(), &mut self.out);
+        }
         self.send()
     }
 

@@ -14,10 +14,14 @@ use std::time::Instant;
 
 use super::limits::Permit;
 use super::published::Look;
+use super::seldom::Seldom;
 use super::{FLUSH_LIMIT, LINGER_LIMIT, MESSAGES_PER_TURN};
 use crate::roll::Member;
 use crate::session::{Answer, Ask, Door, Event, Fault, Output, Session};
 use crate::wire::Buffer;
+
+/// Ends that are worth a line; many may come at once.
+static NOTABLE: Seldom = Seldom::new();
 
 /// What one turn of a connection is given.
 pub(super) struct Turn<'a> {
@@ -342,7 +346,11 @@ impl Conn {
 
     fn fail(&mut self, fault: Fault, now: Instant, out: &mut Output) {
         let Fault { why, farewell, level } = fault;
-        log::log!(level, "{} {}: {why}", self.door, self.peer);
+        if level == log::Level::Debug {
+            log::debug!("{} {}: {why}", self.door, self.peer);
+        } else {
+            NOTABLE.log(level, now, format_args!("{} {}: {why}", self.door, self.peer));
+        }
         self.session = None;
         self.unread = Buffer::default();
         if farewell.is_empty() {

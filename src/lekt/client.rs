@@ -194,16 +194,17 @@ impl Client {
 /// Judges version and kind of a packet that is not a rejection.
 fn judge(header: Header, version: Version, kind: u8) -> Result<(), WireError> {
     let Version { major, minor, extra } = header.version;
-    let fields = [
+    let error = |at, field, problem| Err(WireError { at, field, problem });
+    for (at, field, found, expected) in [
         (5, "major version", major, version.major),
         (6, "minor version", minor, version.minor),
         (7, "extra version", extra, version.extra),
-        (4, "kind", header.kind, kind),
-    ];
-    match fields.into_iter().find(|(_, _, found, expected)| found != expected) {
-        Some((at, field, found, _)) => Err(WireError { at, field, problem: Problem::Value(found.into()) }),
-        None => Ok(()),
+    ] {
+        if found != expected {
+            return error(at, field, Problem::Value(found.into()));
+        }
     }
+    if header.kind == kind { Ok(()) } else { error(4, "kind", Problem::Byte(header.kind)) }
 }
 
 /// A client object, whose methods have to ascend ("Added block").

@@ -316,9 +316,7 @@ impl Peer {
         };
         self.judge_version(header.version, version)?;
         if header.kind != kind {
-            return Err(
-                WireError { at: 4, field: "kind", problem: Problem::Value(header.kind.into()) }.into()
-            );
+            return Err(WireError { at: 4, field: "kind", problem: Problem::Byte(header.kind) }.into());
         }
         Ok(if self.is_deciding() { None } else { Some(header) })
     }

@@ -75,12 +75,11 @@ fn tell(stage: &Stage) -> Result<(), Error> {
     stage.remark("that was all; nothing is left running")
 }
 
+/// One side of a conversation.
+type Side = (Call, Incoming);
+
 /// Bob calls, alice answers; both accept.
-fn connect(
-    stage: &Stage,
-    bob: &Person,
-    alice: &Person,
-) -> Result<((Call, Incoming), (Call, Incoming)), Error> {
+fn connect(stage: &Stage, bob: &Person, alice: &Person) -> Result<(Side, Side), Error> {
     let mut calling = Ringing::call(&alice.reach, bob.name)?;
     let mut ringing = alice.callers.recv_timeout(PATIENCE).map_err(|_| late("a call"))?;
     let caller = ringing.introduced()?;
@@ -94,11 +93,7 @@ fn connect(
     Ok((calling.connected()?, alices))
 }
 
-fn chat(
-    stage: &Stage,
-    (bob, mut to_bob): (Call, Incoming),
-    (alice, mut to_alice): (Call, Incoming),
-) -> Result<(), Error> {
+fn chat(stage: &Stage, (bob, mut to_bob): Side, (alice, mut to_alice): Side) -> Result<(), Error> {
     stage.remark("now they exchange messages of any length")?;
     bob.send("hello alice, is it you?".as_bytes())?;
     stage.hears("alice", "bob", to_alice.next_message()?)?;

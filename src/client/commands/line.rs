@@ -121,7 +121,9 @@ mod tests {
 
     fn matches(arguments: &[&str]) -> Matches {
         let mut options = Options::new();
-        options.optopt("", "nick", "", "").optopt("", "n", "", "").optopt("", "interval", "", "");
+        for name in ["nick", "number", "interval"] {
+            options.optopt("", name, "", "");
+        }
         options.parse(arguments).unwrap()
     }
 
@@ -142,10 +144,11 @@ mod tests {
 
     #[test]
     fn numbers_are_held_against_their_range() {
-        let number =
-            |said| number(&matches(&["--n", said]), "n", 1..=64, 7).map_err(|error| error.to_string());
+        let number = |said| {
+            number(&matches(&["--number", said]), "number", 1..=64, 7).map_err(|error| error.to_string())
+        };
         assert_eq!((number("1"), number("64")), (Ok(1), Ok(64)));
-        assert_eq!(number("65").unwrap_err(), "--n takes a number from 1 to 64, not \"65\"");
+        assert_eq!(number("65").unwrap_err(), "--number takes a number from 1 to 64, not \"65\"");
         assert!(number("-1").is_err() && number("many").is_err());
         let interval = |said| interval(&matches(&["--interval", said]), Duration::ZERO).ok();
         assert_eq!(interval("0.5"), Some(Duration::from_millis(500)));

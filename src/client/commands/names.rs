@@ -7,9 +7,8 @@ use crate::wire::text::Printable;
 
 /// Where a client can be called, if it can.
 pub(super) fn reach(client: &Object) -> Option<SocketAddr> {
-    client.methods.iter().find_map(|method| match method {
-        Method::DirectTcp { port } => Some(SocketAddr::from((client.address, *port))),
-    })
+    let Method::DirectTcp { port } = client.methods.first()?;
+    Some(SocketAddr::from((client.address, *port)))
 }
 
 /// Address and port of a client that can be called, or the address alone.

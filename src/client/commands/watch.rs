@@ -41,11 +41,11 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
     let format = if matches.opt_present("json") { Format::Json } else { Format::Lines(Colours::of_stdout()) };
     let options = PresenceOptions { heartbeat, when_lost: WhenLost::Reconnect, ..PresenceOptions::default() };
     let presence = Presence::join(&server, options)?;
-    if let Format::Lines(_) = format {
-        screen::note(format_args!("watching the roll of {server}"));
-    }
     for news in presence.news() {
-        if let Some(line) = format.tell(&news, LocalTime::now()) {
+        if let (Format::Lines(_), News::Complete) = (format, &news) {
+            screen::note(format_args!("watching the roll of {server}"));
+        }
+        if let Some(line) = format.tell(&news, &LocalTime::now()) {
             screen::line(&line)?;
         }
     }
@@ -54,8 +54,10 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
 
 impl Format {
     /// The line of one piece of news; some is none for the user.
-    fn tell(self, news: &News, time: LocalTime) -> Option<String> {
-        match (self, Told::of(news)?) {
+    fn tell(self, news: &News, time: &LocalTime) -> Option<String> {
+        match (self, Told::of(news)) {
+            // Standard error says it.
+            (Self::Lines(_), _) if matches!(news, News::Complete) => None,
             (Self::Json, Told { name, client: Some(client), .. }) => {
                 Some(json::event(name, time, json::client(client)).to_string())
             }
@@ -81,7 +83,7 @@ struct Told<'a> {
 }
 
 impl<'a> Told<'a> {
-    fn of(news: &'a News) -> Option<Self> {
+    fn of(news: &'a News) -> Self {
         let (name, style, client, about) = match news {
             News::Roll(Change::Present(client)) => ("present", Style::Name, Some(client), String::new()),
             News::Roll(Change::Arrived(client)) => ("arrived", Style::Good, Some(client), String::new()),
@@ -92,8 +94,8 @@ impl<'a> Told<'a> {
                 ("retrying", Style::Dim, None, about)
             }
             News::Rejoined => ("rejoined", Style::Good, None, String::new()),
-            News::Complete => return None,
+            News::Complete => ("complete", Style::Dim, None, String::new()),
         };
-        Some(Self { name, style, client, about })
+        Self { name, style, client, about }
     }
 }

@@ -222,12 +222,12 @@ fn malformed_input_before_messages_is_rejected_with_a_reason() {
     let answerer: [(&[u8], &[u8], &str); 8] = [
         (b"", b"GET / HT", "magic is \"GET \" (byte 0)"),
         (b"", b"LEKTH\x01\x02\x03", "version 1.2.3 is not spoken here, only 0.0.0"),
-        (b"", b"LEKTA\0\0\0", "kind 65 is not allowed (byte 4)"),
+        (b"", b"LEKTA\0\0\0", "kind \"A\" is not expected here (byte 4)"),
         (b"", b"LEKTH\0\0\0\0", "nickname is empty (byte 8)"),
         (b"", b"LEKTH\0\0\0a\x1b", "nickname holds the control character 0x1b (byte 9)"),
         (b"", &long, "nickname has no NUL within 256 bytes (byte 8)"),
         (HELLO, b"LEKTA\0\0\x01", "version 0.0.1 is not spoken here, only 0.0.0"),
-        (HELLO, b"LEKTH\0\0\0", "kind 72 is not allowed (byte 4)"),
+        (HELLO, b"LEKTH\0\0\0", "kind \"H\" is not expected here (byte 4)"),
     ];
     for (before, bytes, reason) in answerer {
         let mut side = Side::answerer(now);
@@ -239,7 +239,7 @@ fn malformed_input_before_messages_is_rejected_with_a_reason() {
     }
     for (bytes, reason) in [
         (&b"LEKTA\0\x01\0"[..], "version 0.1.0 is not spoken here, only 0.0.0"),
-        (b"LEKTH\0\0\0", "kind 72 is not allowed (byte 4)"),
+        (b"LEKTH\0\0\0", "kind \"H\" is not expected here (byte 4)"),
     ] {
         let (mut side, _) = Side::caller(now);
         let mut expected = Vec::new();

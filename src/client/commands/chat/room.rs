@@ -65,7 +65,7 @@ pub(super) struct Room {
     book: Book,
     calls: BTreeMap<Id, Conversation>,
     current: Option<Id>,
-    /// Without a terminal the line after `/call` waits until it is known what came of that.
+    /// Without a terminal the line after `/call` and `/accept` waits until it is known what came of that.
     waits_for: Option<Id>,
 }
 
@@ -120,6 +120,7 @@ impl Room {
             News::Lost(error) => self.styled(Style::Bad, &error.to_string())?,
             News::Retrying(wait) => self.tell(&format!("trying again in {:.1} s", wait.as_secs_f64()))?,
             News::Rejoined => self.styled(Style::Good, "on the roll again")?,
+            News::Complete if self.book.present().is_empty() => self.tell("nobody else is here yet")?,
             News::Complete => {}
         }
         Ok(Next::GoOn)
@@ -171,7 +172,7 @@ impl Room {
             Typed::Text(text) => self.say(self.current, text)?,
             Typed::Message(whom, text) => self.message(&whom, text)?,
             Typed::Call(whom) => return self.call(&whom),
-            Typed::Accept(whom) => self.accept(whom.as_deref())?,
+            Typed::Accept(whom) => return self.accept(whom.as_deref()),
             Typed::Reject(whom, why) => self.reject(whom.as_deref(), &why)?,
             Typed::Hangup(whom) => self.hangup(whom.as_deref())?,
         }

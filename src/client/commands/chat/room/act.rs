@@ -56,25 +56,31 @@ impl Room {
         let (nickname, tell, hold) = (self.nickname.clone(), self.tell.clone(), self.hold.clone());
         talk::dial(id, place, nickname, tell, hold)?;
         self.calls.insert(id, Conversation { name, stage: Stage::Dialing });
-        if let Paper::Terminal(_) = self.paper {
-            return Ok(Next::AskForALine);
-        }
-        self.waits_for = Some(id);
-        Ok(Next::GoOn)
+        Ok(self.wait_for(id))
     }
 
-    pub(super) fn accept(&mut self, whom: Option<&str>) -> Result<(), Error> {
-        let Some(id) = self.find(whom, Stage::rings) else {
-            return self.tell("nobody calls");
+    pub(super) fn accept(&mut self, whom: Option<&str>) -> Result<Next, Error> {
+        let found = self.find(whom, Stage::rings).and_then(|id| Some((id, self.calls.get_mut(&id)?)));
+        let Some((id, conversation)) = found else {
+            self.tell("nobody calls")?;
+            return Ok(Next::AskForALine);
         };
-        let Some(conversation) = self.calls.get_mut(&id) else { return Ok(()) };
         if let Stage::Rings(decider) = &conversation.stage
             && decider.accept().is_ok()
         {
             conversation.stage = Stage::Accepted;
         }
         // If it was too late, the end of the call tells why.
-        Ok(())
+        Ok(self.wait_for(id))
+    }
+
+    /// On a terminal somebody sees what comes of it; a script gets as far as its next line when it is known.
+    fn wait_for(&mut self, id: Id) -> Next {
+        if let Paper::Terminal(_) = self.paper {
+            return Next::AskForALine;
+        }
+        self.waits_for = Some(id);
+        Next::GoOn
     }
 
     pub(super) fn reject(&mut self, whom: Option<&str>, why: &str) -> Result<(), Error> {
