@@ -199,7 +199,7 @@ mod tests {
             assert!(workers.offer(Task { ask, reply: Some((Arc::clone(&mailbox), name)) }).is_ok());
             assert_eq!(posted.recv_timeout(std::time::Duration::from_secs(30)), Ok(name));
         }
-        assert_eq!(published.read(|roll| roll.len()), 2000);
+        assert_eq!(published.read(crate::roll::Roll::len), 2000);
     }
 
     #[test]
