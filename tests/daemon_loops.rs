@@ -1,5 +1,7 @@
 //! Poll loops share the connections that stay.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use std::fs;

@@ -41,7 +41,7 @@ fn a_bad_value_is_a_usage_error_that_names_the_option() {
         ("--max-per-address", &["1048577"]),
         ("--handshake-timeout", &["0", "3601"]),
         ("--heartbeat-timeout", &["0", "86401"]),
-        ("--journal", &["15", "16777217"]),
+        ("--journal", &["15", "16777216"]),
         ("--high-mark", &["1023", "1073741825"]),
     ];
     for (option, values) in outside {
@@ -65,7 +65,7 @@ fn the_bounds_of_every_number_are_taken() {
         ("--max-per-address", ["0", "64"]),
         ("--handshake-timeout", ["1", "3600"]),
         ("--heartbeat-timeout", ["1", "86400"]),
-        ("--journal", ["16", "16777216"]),
+        ("--journal", ["16", "16777215"]),
         ("--high-mark", ["1024", "1073741824"]),
     ];
     for (option, values) in bounds {
@@ -181,7 +181,7 @@ fn check_prints_the_defaults() {
         ("lekt", "127.0.0.1:7890"),
         ("engine", "events"),
         ("loops", cores.as_str()),
-        ("workers", cores.as_str()),
+        ("workers", "1"),
         ("max-per-address", "64"),
         ("handshake-timeout", "10"),
         ("heartbeat-timeout", "30"),

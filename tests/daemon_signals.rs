@@ -83,7 +83,9 @@ fn a_client_that_does_not_read_does_not_hold_up_the_end(engine: Engine) {
 }
 
 fn nobody_is_let_in_any_more_at_the_end(engine: Engine) {
-    let mut daemon = Daemon::start(engine, &[]);
+    // At an address of its own, where no other test could take the port meanwhile.
+    let address = if engine == Engine::Events { "127.9.9.1:0" } else { "127.9.9.2:0" };
+    let mut daemon = Daemon::start(engine, &["--lekt", address]);
     let address = daemon.address();
     assert_eq!(daemon.terminate().code(), Some(0));
     assert!(std::net::TcpStream::connect(address).is_err());

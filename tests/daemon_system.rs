@@ -5,11 +5,13 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use common::*;
@@ -146,19 +148,46 @@ fn sockets_for_somebody_else_are_left_alone(engine: Engine) {
     Raw::connect(daemon.address()).shake_hands();
 }
 
-/// A line that is logged at the level of information, whatever it says about itself.
-fn status_line(command: &mut Command) -> String {
-    let daemon = Daemon::spawn(command);
-    daemon.signal("USR1");
-    daemon.wait_for_log(&["status"])
+/// The line of the log that `USR1` asks for, once it stands in the file.
+fn status_line(mut command: Command, log: &Path) -> String {
+    let mut daemon = Killed(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut ready = String::new();
+    BufReader::new(daemon.0.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    process::signal(daemon.0.id(), "USR1");
+    let mut line = None;
+    process::eventually("the status", || {
+        let text = fs::read_to_string(log).unwrap();
+        line = text
+            .split_inclusive('\n')
+            .find(|line| line.contains("status") && line.ends_with('\n'))
+            .map(str::to_owned);
+        line.is_some()
+    });
+    line.unwrap()
 }
 
+/// Journald is where the log goes if its variable names the very file that stderr is; it may be inherited.
 fn the_log_has_a_time_unless_journald_has_one(engine: Engine) {
-    let line = status_line(&mut Daemon::command(engine, &[]));
-    let time: String = line.chars().take(20).map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
-    assert_eq!(time, "9999-99-99T99:99:99Z", "{line}");
-    let line = status_line(Daemon::command(engine, &[]).env("JOURNAL_STREAM", "8:1"));
-    assert!(line.starts_with("info: status"), "{line}");
+    let place = Place::new();
+    let (path, elsewhere) = (place.join("log"), place.join("elsewhere"));
+    let log = fs::File::create(&path).unwrap();
+    let name = |file: &fs::File| {
+        let status = file.metadata().unwrap();
+        format!("{}:{}", status.dev(), status.ino())
+    };
+    let streams = [None, Some(name(&fs::File::create(elsewhere).unwrap())), Some(name(&log))];
+    let lines = streams.map(|stream| {
+        log.set_len(0).unwrap();
+        let mut command = Daemon::command(engine, &[]);
+        command.envs(stream.map(|stream| ("JOURNAL_STREAM", stream)));
+        command.stderr(fs::File::options().append(true).open(&path).unwrap());
+        status_line(command, &path)
+    });
+    for line in &lines[..2] {
+        let time: String = line.chars().take(20).map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
+        assert_eq!(time, "9999-99-99T99:99:99Z", "{line}");
+    }
+    assert!(lines[2].starts_with("info: status"), "{}", lines[2]);
 }
 
 fn quiet_logs_errors_only(engine: Engine) {

@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::*;
 
 on_both_engines!(
@@ -38,7 +40,9 @@ fn an_older_version_is_spoken_as_ours(engine: Engine) {
         client.expect(ASK_1);
         client.send(PORT_5000);
         client.expect(ASK_0);
-        client.hears_nothing();
+        // Whether those before are off the roll already is not what this is about.
+        client.beat();
+        client.take_packet();
     }
 }
 
@@ -155,13 +159,13 @@ fn a_setup_that_does_not_come_in_time_is_rejected(engine: Engine) {
 fn bytes_that_trickle_do_not_extend_the_handshake(engine: Engine) {
     let daemon = Daemon::start(engine, &["--handshake-timeout", "1"]);
     let mut client = Raw::connect(daemon.address());
-    // A header at once; then fifteen bytes of sixteen take twice the timeout.
+    // A header at once; the rest but for one byte takes three times the timeout.
     client.send(&HELLO[..8]);
-    for byte in &HELLO[8..15] {
+    let pace = Duration::from_millis(450);
+    let closed = HELLO[8..15].iter().any(|byte| {
         client.send(std::slice::from_ref(byte));
-        if client.hears_within(std::time::Duration::from_millis(300)) {
-            break;
-        }
-    }
+        client.hears_within(pace)
+    });
+    assert!(closed, "bytes keep it open");
     client.expect_reject();
 }

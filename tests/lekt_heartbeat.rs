@@ -24,6 +24,7 @@ on_both_engines!(
     heartbeats_in_flight_are_answered_in_order,
     a_change_that_one_was_told_is_told_to_all,
     a_join_is_told_in_one_order,
+    what_a_newcomer_finds_is_told_to_all,
     the_roll_is_one_for_all_listeners,
     a_thousand_clients_are_told_in_full,
 );
@@ -218,6 +219,31 @@ fn a_join_is_told_in_one_order(engine: Engine) {
             member.expect_answer(&[], &[who(last, 1)]);
         }
         members.push(newest);
+    }
+}
+
+/// The first answer is the roll as it is: where it lacks somebody who has gone, he is gone for everybody.
+fn what_a_newcomer_finds_is_told_to_all(engine: Engine) {
+    for _ in 0..20 {
+        let daemon = Daemon::start(engine, &["--loops", "4", "--workers", "4"]);
+        let passing = Raw::joined(9, daemon.address(), 7000);
+        let mut member = Raw::joined(2, daemon.address(), 1);
+        let mut newcomers: Vec<Raw> = (20..50).map(|last| Raw::joined(last, daemon.address(), 1)).collect();
+        let mut others: Vec<Seen> = (20..50).map(|last| who(last, 1)).collect();
+        others.push(who(9, 7000));
+        member.hears(&[], &others);
+        passing.reset();
+        // They all look while he goes; who still finds him is no help.
+        let gone = newcomers.iter_mut().any(|newcomer| {
+            newcomer.beat();
+            // The thirty others, and perhaps the one who is going.
+            let found = newcomer.take_answer(&Answer::of(&[], &others[1..]));
+            !found.added.contains(&who(9, 7000))
+        });
+        if gone {
+            member.beat();
+            member.expect_answer(&[ip(9)], &[]);
+        }
     }
 }
 

@@ -5,9 +5,11 @@
 //! the processor time of both is read from the same clock, so that what the machine does meanwhile cancels.
 
 pub(crate) mod bytes;
+pub(crate) mod client;
 pub(crate) mod crowd;
 pub(crate) mod floor;
 pub(crate) mod measure;
+pub(crate) mod pipe;
 pub(crate) mod process;
 pub(crate) mod view;
 
@@ -38,7 +40,7 @@ impl Size {
 /// Cargo passes `--bench` under `cargo bench` alone. A word among the arguments is a filter, as tests have it.
 pub(crate) fn main(name: &str, run: fn(Size) -> io::Result<()>) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(outcome) = floor::main(&arguments) {
+    if let Some(outcome) = floor::main(&arguments).or_else(|| pipe::main(&arguments)) {
         return ended(name, outcome);
     }
     let mut filters = arguments.iter().filter(|argument| !argument.starts_with('-')).peekable();

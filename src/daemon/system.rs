@@ -62,7 +62,8 @@ impl Signals {
     /// Waits for the next signal, for so long at the most.
     pub(super) fn wait(&self, patience: Duration) -> Option<Signal> {
         let timeout = libc::timespec {
-            tv_sec: patience.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+            // As far off as it can be said, if it cannot be said.
+            tv_sec: patience.as_secs().try_into().unwrap_or(i32::MAX.into()),
             tv_nsec: patience.subsec_nanos().into(),
         };
         // SAFETY: set and timeout are initialized, and what sent the signal is not asked for.

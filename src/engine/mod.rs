@@ -1,8 +1,8 @@
 //! Engines move bytes and time between the system and sessions.
 //!
-//! There are two, and they drive the same sessions: [`events`] (mio poll loops) and [`threads`] (blocking, a
-//! thread a connection). All that they share is in [`conn`]: a session plus its bytes in transit. [`accept`]
-//! lets clients in, [`limits`] says how many, [`workers`] change the roll and publish it. No protocol is
+//! There are two, and they drive the same sessions: `events` (mio poll loops) and `threads` (blocking, a
+//! thread a connection). All that they share is in `conn`: a session plus its bytes in transit. `accept`
+//! lets clients in, `limits` says how many, `workers` change the roll and publish it. No protocol is
 //! known here by name.
 
 mod accept;

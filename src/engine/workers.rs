@@ -7,9 +7,11 @@
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::thread;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
+use parking_lot::{Condvar, Mutex};
 
 use super::published::Published;
 use crate::roll::Roll;
@@ -40,39 +42,94 @@ pub(super) struct Task {
 }
 
 /// The way to the workers. They end when the last of these is dropped.
-#[derive(Clone)]
 pub(super) struct Workers {
-    tasks: Sender<Task>,
+    /// None only while this is being dropped.
+    tasks: Option<Sender<Task>>,
+    bell: Arc<Bell>,
 }
 
 impl Workers {
     /// Starts `count` workers.
     pub(super) fn start(count: NonZeroUsize, published: &Arc<Published>) -> io::Result<Self> {
         let (tasks, waiting) = bounded(WAITING_LIMIT);
+        let bell = Arc::new(Bell::default());
         for number in 0..count.get() {
-            let (waiting, published) = (waiting.clone(), Arc::clone(published));
-            thread::Builder::new()
-                .name(format!("worker {number}"))
-                .spawn(move || work(&waiting, &published))?;
+            let (waiting, bell, published) = (waiting.clone(), Arc::clone(&bell), Arc::clone(published));
+            let work = move || work(&waiting, &bell, &published);
+            thread::Builder::new().name(format!("worker {number}")).spawn(work)?;
         }
-        Ok(Self { tasks })
+        Ok(Self { tasks: Some(tasks), bell })
     }
 
     /// Hands a task over, or back if too many are waiting.
     pub(super) fn offer(&self, task: Task) -> Result<(), Task> {
-        self.tasks.try_send(task).map_err(TrySendError::into_inner)
+        let Some(tasks) = &self.tasks else { return Err(task) };
+        tasks.try_send(task).map_err(TrySendError::into_inner)?;
+        self.bell.ring();
+        Ok(())
     }
 
     /// Hands a task over, and waits while too many are waiting.
     pub(super) fn put(&self, task: Task) {
+        let Some(tasks) = &self.tasks else { return };
         // The workers live as long as there is somebody who can call this.
-        let _ = self.tasks.send(task);
+        let _ = tasks.send(task);
+        self.bell.ring();
     }
 }
 
-fn work(waiting: &Receiver<Task>, published: &Published) {
+impl Clone for Workers {
+    fn clone(&self) -> Self {
+        Self { tasks: self.tasks.clone(), bell: Arc::clone(&self.bell) }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.tasks = None;
+        self.bell.ring();
+    }
+}
+
+/// Where workers sleep while nothing is to be done. The channel alone would have them spin and yield for some
+/// microseconds before they sleep, which is more than most tasks take.
+#[derive(Default)]
+struct Bell {
+    sleepers: AtomicUsize,
+    door: Mutex<()>,
+    rung: Condvar,
+}
+
+impl Bell {
+    /// Wakes a worker if all of them may be asleep. Whatever he is to find has to be there already.
+    fn ring(&self) {
+        fence(Ordering::SeqCst);
+        if self.sleepers.load(Ordering::Relaxed) > 0 {
+            // Whoever has counted himself as asleep holds the door until he is.
+            drop(self.door.lock());
+            self.rung.notify_one();
+        }
+    }
+
+    /// Sleeps until `look` finds something.
+    fn sleep_until<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
+        let mut door = self.door.lock();
+        self.sleepers.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let found = loop {
+            match look() {
+                Some(found) => break found,
+                None => self.rung.wait(&mut door),
+            }
+        };
+        self.sleepers.fetch_sub(1, Ordering::Relaxed);
+        found
+    }
+}
+
+fn work(waiting: &Receiver<Task>, bell: &Bell, published: &Published) {
     let mut answers = Vec::with_capacity(BATCH_LIMIT);
-    while let Ok(first) = waiting.recv() {
+    while let Some(first) = next(waiting, bell) {
         published.change(|roll| {
             let more = waiting.try_iter().take(BATCH_LIMIT - 1);
             for Task { ask, reply } in std::iter::once(first).chain(more) {
@@ -84,6 +141,18 @@ fn work(waiting: &Receiver<Task>, published: &Published) {
             mailbox.post(name, answer);
         }
     }
+    // The next one has to hear of the end, too.
+    bell.ring();
+}
+
+/// The next task, however long it takes to come; none once nobody is left who could send one.
+fn next(waiting: &Receiver<Task>, bell: &Bell) -> Option<Task> {
+    let look = || match waiting.try_recv() {
+        Ok(task) => Some(Some(task)),
+        Err(TryRecvError::Empty) => None,
+        Err(TryRecvError::Disconnected) => Some(None),
+    };
+    look().unwrap_or_else(|| bell.sleep_until(look))
 }
 
 fn carry_out(roll: &mut Roll, ask: Ask) -> Answer {
@@ -99,6 +168,50 @@ fn carry_out(roll: &mut Roll, ask: Ask) -> Answer {
                 log::debug!("{} is off the roll, {} there", member.id, roll.len());
             }
             Answer::Left
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roll::Applicant;
+    use std::net::SocketAddr;
+
+    struct Post(crossbeam_channel::Sender<Name>);
+
+    impl Mailbox for Post {
+        fn post(&self, name: Name, _: Answer) {
+            self.0.send(name).unwrap();
+        }
+    }
+
+    #[test]
+    fn every_task_is_answered_however_sleepy_the_workers_are() {
+        let published = Arc::new(Published::new(16));
+        let workers = Workers::start(NonZeroUsize::new(3).unwrap(), &published).unwrap();
+        let (post, posted) = bounded(1);
+        let mailbox: Arc<dyn Mailbox> = Arc::new(Post(post));
+        for slot in 0..2000 {
+            let address = SocketAddr::from(([10, 0, 0, 1], 1));
+            let ask = Ask::Join(Applicant { door: "test", address, name: None, listing: None, since: 0 });
+            let name = Name { slot, generation: 0 };
+            assert!(workers.offer(Task { ask, reply: Some((Arc::clone(&mailbox), name)) }).is_ok());
+            assert_eq!(posted.recv_timeout(std::time::Duration::from_secs(30)), Ok(name));
+        }
+        assert_eq!(published.read(|roll| roll.len()), 2000);
+    }
+
+    #[test]
+    fn workers_end_when_nobody_needs_them() {
+        let published = Arc::new(Published::new(16));
+        let workers = Workers::start(NonZeroUsize::new(3).unwrap(), &published).unwrap();
+        let bell = Arc::clone(&workers.bell);
+        drop(workers);
+        let patience = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while Arc::strong_count(&bell) > 1 {
+            assert!(std::time::Instant::now() < patience, "a worker sleeps on");
+            thread::yield_now();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A LEKT client of plain bytes.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,12 @@ impl Raw {
         let source = SocketAddr::new(address.into(), 0);
         let socket = Socket::new(Domain::for_address(source), Type::STREAM, None).unwrap();
         prepare(&socket);
-        socket.bind(&source.into()).unwrap();
+        // Where connections come from anyway, the system finds a port by itself, and better: it knows the other
+        // end. For the rest, ports of connections that have ended lately would run out but for this option.
+        if source.ip() != IpAddr::V4(Ipv4Addr::LOCALHOST) {
+            socket.set_reuse_address(true).unwrap();
+            socket.bind(&source.into()).unwrap();
+        }
         socket.connect_timeout(&server.into(), PATIENCE).unwrap();
         Self::over(socket.into())
     }
@@ -133,7 +138,7 @@ impl Raw {
         let beats = BEAT.repeat(256);
         let mut sent = 0;
         loop {
-            match self.stream.write(&beats[sent % BEAT.len()..]) {
+            match uninterrupted(|| self.stream.write(&beats[sent % BEAT.len()..])) {
                 Ok(more) => sent += more,
                 Err(error) => {
                     assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
@@ -151,7 +156,7 @@ impl Raw {
         let mut bytes = vec![0; length];
         let mut have = 0;
         while have < length {
-            match self.stream.read(&mut bytes[have..]) {
+            match uninterrupted(|| self.stream.read(&mut bytes[have..])) {
                 Ok(0) => panic!("the stream ends after {:02x?}, of {length} bytes", &bytes[..have]),
                 Ok(more) => have += more,
                 Err(error) => panic!("{error} after {:02x?}, of {length} bytes", &bytes[..have]),
@@ -165,7 +170,7 @@ impl Raw {
     pub fn next_kind(&mut self) -> u8 {
         let mut header = [0; 5];
         loop {
-            match self.stream.peek(&mut header) {
+            match uninterrupted(|| self.stream.peek(&mut header)) {
                 Ok(5) => return header[4],
                 Ok(0) => panic!("the end instead of a packet"),
                 Ok(_) => (),
@@ -185,7 +190,7 @@ impl Raw {
     #[track_caller]
     pub fn expect_end(&mut self) {
         let mut rest = [0; 64];
-        match self.stream.read(&mut rest) {
+        match uninterrupted(|| self.stream.read(&mut rest)) {
             Ok(0) => (),
             Ok(more) => panic!("more instead of the end: {:02x?}", &rest[..more]),
             Err(error) => panic!("{error} instead of the end"),
@@ -196,7 +201,7 @@ impl Raw {
     #[track_caller]
     pub fn expect_gone(&mut self) {
         let mut rest = [0; 64];
-        match self.stream.read(&mut rest) {
+        match uninterrupted(|| self.stream.read(&mut rest)) {
             Ok(0) => (),
             Ok(more) => panic!("more instead of the end: {:02x?}", &rest[..more]),
             Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}"),
@@ -208,7 +213,7 @@ impl Raw {
     pub fn expect_silence(&mut self) {
         self.stream.set_read_timeout(Some(GLANCE)).unwrap();
         let mut rest = [0; 64];
-        match self.stream.read(&mut rest) {
+        match uninterrupted(|| self.stream.read(&mut rest)) {
             Ok(0) => panic!("the end instead of silence"),
             Ok(more) => panic!("{:?} instead of silence", String::from_utf8_lossy(&rest[..more])),
             Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}"),
@@ -219,7 +224,7 @@ impl Raw {
     /// Whether there is something to read, be it the end, within so long.
     pub fn hears_within(&mut self, time: Duration) -> bool {
         self.stream.set_read_timeout(Some(time)).unwrap();
-        let heard = self.stream.peek(&mut [0]);
+        let heard = uninterrupted(|| self.stream.peek(&mut [0]));
         self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
         !heard.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
@@ -255,7 +260,7 @@ impl Raw {
     /// The end, be it after an `R`.
     #[track_caller]
     pub fn expect_reject_or_end(&mut self) {
-        match self.stream.peek(&mut [0]) {
+        match uninterrupted(|| self.stream.peek(&mut [0])) {
             Ok(1) => drop(self.expect_reject()),
             _ => self.expect_gone(),
         }
@@ -338,5 +343,15 @@ impl Raw {
     /// Ends the connection by a reset.
     pub fn reset(self) {
         Socket::from(self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+}
+
+/// A call that may block for so long is not taken up again by itself when the process was stopped meanwhile.
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => (),
+            outcome => return outcome,
+        }
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn client(client: &Object) -> Value {
 }
 
 /// An event with its time, `{"event": "arrived", "time": "2026-11-21T12:34:56+00:00", "unix": 1795264496, ...}`.
-pub(super) fn event(name: &str, time: LocalTime, about: Value) -> Value {
+pub(super) fn event(name: &str, time: &LocalTime, about: Value) -> Value {
     let mut event = Map::new();
     event.insert("event".to_owned(), name.into());
     event.insert("time".to_owned(), time.rfc3339().into());

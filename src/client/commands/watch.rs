@@ -45,7 +45,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
         if let (Format::Lines(_), News::Complete) = (format, &news) {
             screen::note(format_args!("watching the roll of {server}"));
         }
-        if let Some(line) = format.tell(&news, LocalTime::now()) {
+        if let Some(line) = format.tell(&news, &LocalTime::now()) {
             screen::line(&line)?;
         }
     }
@@ -54,7 +54,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
 
 impl Format {
     /// The line of one piece of news; some is none for the user.
-    fn tell(self, news: &News, time: LocalTime) -> Option<String> {
+    fn tell(self, news: &News, time: &LocalTime) -> Option<String> {
         match (self, Told::of(news)) {
             // Standard error says it.
             (Self::Lines(_), _) if matches!(news, News::Complete) => None,
