@@ -15,7 +15,7 @@ use crate::lekt::part::{PART_HEADER, PART_LIMIT};
 /// Payload bytes of one part.
 const PART: usize = PART_LIMIT as usize;
 /// Parts that are sent in one go, before other messages get their turn.
-const BATCH: usize = 4;
+const BATCH: usize = 2;
 /// Bytes read at once.
 const READ_SIZE: usize = 256 * 1024;
 const NULS: [u8; 3] = [0; 3];

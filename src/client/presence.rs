@@ -19,7 +19,7 @@ use crate::lekt::wire::{Method, Object};
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 /// How much news may wait to be heard. Beyond it the server is read no further.
 pub const NEWS_LIMIT: usize = 1024;
-/// A server that has said nothing for this long, or for three heartbeats if that is longer, is lost.
+/// A server that has said nothing for this long is lost, unless the user says otherwise.
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 /// When nothing more has come for this long, an answer is taken to be over.
 const SETTLE_AFTER: Duration = Duration::from_millis(50);
@@ -40,13 +40,20 @@ pub struct PresenceOptions {
     pub methods: Vec<Method>,
     /// How often to send heartbeats, which is also how soon news is heard.
     pub heartbeat: Duration,
+    /// A server that has said nothing for this long, or for three heartbeats if that is longer, is lost.
+    pub patience: Duration,
     /// What to do when the server is lost.
     pub when_lost: WhenLost,
 }
 
 impl Default for PresenceOptions {
     fn default() -> Self {
-        Self { methods: Vec::new(), heartbeat: HEARTBEAT_INTERVAL, when_lost: WhenLost::GiveUp }
+        Self {
+            methods: Vec::new(),
+            heartbeat: HEARTBEAT_INTERVAL,
+            patience: SILENCE_LIMIT,
+            when_lost: WhenLost::GiveUp,
+        }
     }
 }
 
@@ -226,7 +233,7 @@ impl Keeper {
     fn follow(&mut self, mut conversation: Conversation) -> Result<Left, Error> {
         // The answer to the second one shows where the first answer ends.
         conversation.heartbeats(2)?;
-        let patience = SILENCE_LIMIT.max(self.options.heartbeat * 3);
+        let patience = self.options.patience.max(self.options.heartbeat * 3);
         let mut heard = Instant::now();
         let mut next_beat = heard + self.options.heartbeat;
         loop {

@@ -360,6 +360,23 @@ fn a_presence_that_gives_up_ends_its_news() {
 }
 
 #[test]
+fn a_server_that_says_nothing_more_is_lost() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = listener.local_addr().unwrap().to_string();
+    let options = PresenceOptions {
+        heartbeat: Duration::from_millis(20),
+        patience: Duration::from_millis(80),
+        ..PresenceOptions::default()
+    };
+    let joining = thread::spawn(move || Presence::join(&place, options).unwrap());
+    let (mut silent, _) = listener.accept().unwrap();
+    silent.write_all(LOOKED_ON).unwrap();
+    let presence = joining.join().unwrap();
+    assert_eq!(words(&presence, 1), ["lost: it does not answer"]);
+    drop(silent);
+}
+
+#[test]
 fn leaving_is_quick_whatever_the_thread_does() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let place = listener.local_addr().unwrap().to_string();

@@ -82,7 +82,12 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
         .map_err(|cause| Error::local("start a thread", cause))?;
     if let Some(server) = server {
         let methods = vec![Method::DirectTcp { port }];
-        let options = PresenceOptions { methods, heartbeat, when_lost: WhenLost::Reconnect };
+        let options = PresenceOptions {
+            methods,
+            heartbeat,
+            when_lost: WhenLost::Reconnect,
+            ..PresenceOptions::default()
+        };
         let presence = Presence::join(&server, options)?;
         return report(&presence, &server, &end).map(|()| Asked::Done);
     }

@@ -221,15 +221,15 @@ struct Daemon {
     address: String,
 }
 
+/// Runs the daemon for as long as standard input is open: it ends with the demo, even if that is killed.
+const KEEPER: &str = r#""$0" "$@" </dev/null & exec >&-; read -r _; kill "$!" 2>/dev/null; wait "$!""#;
+
 impl Daemon {
     fn start() -> Result<Self, Error> {
-        let program = program();
-        let mut command = Command::new(&program);
-        command.args(["--lekt", "127.0.0.1:0", "-q"]).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().map_err(|cause| {
-            let advice = "install it, or build it with `cargo build --bins`";
-            Error::local(format!("start {}, {advice}", program.display()), cause)
-        })?;
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(KEEPER).arg(program()).args(["--lekt", "127.0.0.1:0", "-q"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().map_err(|cause| Error::local("start a shell", cause))?;
         let stdout = child.stdout.take();
         let mut daemon = Self { child, ready: String::new(), address: String::new() };
         if let Some(stdout) = stdout {
@@ -238,7 +238,10 @@ impl Daemon {
         }
         daemon.ready.truncate(daemon.ready.trim_end().len());
         let address = daemon.ready.strip_prefix("lekt listening on ").and_then(|rest| rest.split(' ').next());
-        let address = address.ok_or_else(|| late("that the daemon is ready"))?;
+        let Some(address) = address else {
+            let advice = "start rollcalld, which has to be installed beside rollcall or in PATH";
+            return Err(Error::local(advice, io::Error::other("it did not say that it is ready")));
+        };
         daemon.address = address.to_owned();
         Ok(daemon)
     }
@@ -246,7 +249,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
 }

@@ -50,8 +50,9 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
     let listener = Listener::bind(&address, &nickname, max_peers)?;
     let local = listener.local_addr();
     let methods = vec![Method::DirectTcp { port: local.port() }];
-    let presence =
-        Presence::join(&server, PresenceOptions { methods, heartbeat, when_lost: WhenLost::Reconnect })?;
+    let present =
+        PresenceOptions { methods, heartbeat, when_lost: WhenLost::Reconnect, ..PresenceOptions::default() };
+    let presence = Presence::join(&server, present)?;
     serve(listener, tell.clone(), Arc::clone(&ids), hold.clone())?;
     let (keyboard, paper) = terminal::open(tell.clone())?;
     let mut room = Room::new(nickname, paper, Colours::of_stdout(), tell, ids, hold);
