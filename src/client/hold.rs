@@ -36,7 +36,7 @@ impl Hold {
         self.0.held.load(Ordering::Relaxed)
     }
 
-    fn of(limit: usize) -> Self {
+    pub(in crate::client) fn of(limit: usize) -> Self {
         Self(Arc::new(Account { limit, held: AtomicUsize::new(0) }))
     }
 

@@ -1,6 +1,5 @@
 //! What becomes of messages: lines on standard output, bytes on standard output, or files.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -18,7 +17,7 @@ use crate::client::hold::{Held, Hold, Sink, Whole};
 pub(super) enum Delivery {
     /// Each message, when it is complete, and a newline.
     Lines(Hold),
-    /// Bytes only; one message at a time is written as it comes.
+    /// Bytes only, each message when it is complete; one that cannot be held is written as it comes.
     Binary(Hold, Stdout),
     /// A file each.
     Files(Arc<Directory>),
@@ -77,14 +76,12 @@ impl Stdout {
     }
 }
 
-/// Writes the message that came first as it comes, in constant memory, and holds those that interleave with it
-/// until they are complete and standard output is free.
+/// Holds messages until they are complete, as long as they can be held; one that is longer than that is written
+/// as it comes, in constant memory, and the others wait for it.
 struct Stream {
     stdout: Stdout,
     /// The message that is written as it comes: then the token is ours.
     streaming: Option<u32>,
-    /// Messages of which something is held.
-    begun: HashSet<u32>,
     held: Held,
     /// Messages that are complete, and wait for the one that is streaming.
     complete: Vec<Vec<u8>>,
@@ -92,8 +89,19 @@ struct Stream {
 
 impl Stream {
     fn new(hold: Hold, stdout: Stdout) -> Self {
-        let (begun, complete) = (HashSet::new(), Vec::new());
-        Self { stdout, streaming: None, begun, held: Held::new(hold), complete }
+        Self { stdout, streaming: None, held: Held::new(hold), complete: Vec::new() }
+    }
+
+    /// Writes what is held of message `id`, and has the rest of it follow as it comes. False if standard output
+    /// is taken.
+    fn begin_stream(&mut self, id: u32) -> Result<bool, Error> {
+        if self.streaming.is_some() || self.stdout.take.try_recv().is_err() {
+            return Ok(false);
+        }
+        self.streaming = Some(id);
+        let begun = self.held.take(id);
+        self.stdout.write(&begun)?;
+        Ok(true)
     }
 
     /// The message that was streaming is over: those that waited for it go out.
@@ -109,22 +117,19 @@ impl Stream {
 
 impl Sink for Stream {
     fn part(&mut self, id: u32, bytes: &[u8]) -> Result<(), Error> {
-        let is_new = !self.begun.contains(&id);
-        if self.streaming.is_none() && is_new && self.stdout.take.try_recv().is_ok() {
-            self.streaming = Some(id);
-        }
         if self.streaming == Some(id) {
             return self.stdout.write(bytes);
         }
-        self.begun.insert(id);
-        self.held.add(id, bytes)
+        match self.held.add(id, bytes) {
+            Err(Error::Held(_)) if self.begin_stream(id)? => self.stdout.write(bytes),
+            outcome => outcome,
+        }
     }
 
     fn ended(&mut self, id: u32) -> Result<(), Error> {
         if self.streaming == Some(id) {
             return self.end_stream();
         }
-        self.begun.remove(&id);
         if self.streaming.is_some() {
             self.complete.push(self.held.take_in_hand(id));
             return Ok(());
@@ -143,7 +148,6 @@ impl Sink for Stream {
             // What was written of it cannot be taken back; what waited for it is complete.
             let _ = self.end_stream();
         }
-        self.begun.remove(&id);
         self.held.take(id);
     }
 }
@@ -177,35 +181,39 @@ mod tests {
     }
 
     #[test]
-    fn the_first_message_streams_and_the_others_wait_for_it() {
-        let file = scratch("stream");
+    fn a_message_is_written_when_it_is_complete() {
+        let file = scratch("whole");
         let (hold, stdout) = (Hold::default(), Stdout::of(file.try_clone().unwrap()));
-        let mut one = Stream::new(hold.clone(), stdout.clone());
+        let mut one = Stream::new(hold.clone(), stdout);
         one.part(1, b"big").unwrap();
         one.part(2, b"small").unwrap();
         one.part(3, b"dropped").unwrap();
+        assert_eq!(read(file.try_clone().unwrap()), "");
         one.ended(2).unwrap();
         one.ended(9).unwrap();
-        assert_eq!((read(file.try_clone().unwrap()), hold.held()), ("big".to_owned(), 12));
         one.part(1, b", bigger").unwrap();
         one.ended(1).unwrap();
         one.dropped(3);
-        assert_eq!((read(file), hold.held()), ("big, biggersmall".to_owned(), 0));
+        assert_eq!((read(file), hold.held()), ("smallbig, bigger".to_owned(), 0));
     }
 
     #[test]
-    fn two_calls_take_turns() {
-        let file = scratch("turns");
-        let (hold, stdout) = (Hold::default(), Stdout::of(file.try_clone().unwrap()));
+    fn what_cannot_be_held_is_written_as_it_comes() {
+        let file = scratch("stream");
+        let (hold, stdout) = (Hold::of(12), Stdout::of(file.try_clone().unwrap()));
         let mut one = Stream::new(hold.clone(), stdout.clone());
         let mut other = Stream::new(hold.clone(), stdout);
-        one.part(1, b"one ").unwrap();
-        other.part(1, b"other ").unwrap();
-        one.dropped(1);
-        other.part(1, b"goes on").unwrap();
+        one.part(1, b"twelve bytes").unwrap();
+        one.part(1, b" and more").unwrap();
+        assert_eq!((read(file.try_clone().unwrap()), hold.held()), ("twelve bytes and more".to_owned(), 0));
+        one.part(2, b"waits").unwrap();
+        one.ended(2).unwrap();
+        other.part(1, b"other").unwrap();
+        let refused = other.part(1, b" goes beyond").unwrap_err();
+        assert!(matches!(refused, Error::Held(12)), "standard output is taken");
+        one.ended(1).unwrap();
         other.ended(1).unwrap();
-        drop(one);
-        other.part(2, b" and streams").unwrap();
-        assert_eq!((read(file), hold.held()), ("one other goes on and streams".to_owned(), 0));
+        drop((one, other));
+        assert_eq!((read(file), hold.held()), ("twelve bytes and morewaitsother".to_owned(), 0));
     }
 }
