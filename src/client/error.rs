@@ -86,7 +86,14 @@ impl fmt::Display for Error {
                 write!(f, "cannot reach {}: {}; {advice}", Printable(who), plain(cause))
             }
             Self::Rejected { who, reason } => {
-                write!(f, "rejected by {}: {}", Printable(who), Printable(reason))
+                write!(f, "rejected by {}: {}", Printable(who), Printable(reason))?;
+                // Servers and peers greet with the same letter and go on differently.
+                let confused = reason.starts_with("malformed");
+                f.write_str(if confused {
+                    "; is that a server where a peer was meant, or a peer?"
+                } else {
+                    ""
+                })
             }
             Self::Declined => f.write_str("the call was not accepted here"),
             Self::Fault { who, fault: Fault::Malformed(error) } => {

@@ -1,7 +1,7 @@
 //! Sockets, as far as both kinds of conversation need them alike.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use super::error::Error;
@@ -42,7 +42,10 @@ pub fn place(typed: &str, default: Option<u16>) -> Result<String, Error> {
 pub(super) fn connect(place: &str, advice: &'static str) -> Result<TcpStream, Error> {
     let unreachable = |cause| Error::Unreachable { who: place.to_owned(), cause, advice };
     let mut last = io::Error::other("the name stands for no address");
-    for address in place.to_socket_addrs().map_err(unreachable)? {
+    let mut addresses: Vec<_> = place.to_socket_addrs().map_err(unreachable)?.collect();
+    // IPv4 first: a server of 0.0.0 has no room for clients that come by IPv6.
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    for address in addresses {
         match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
             Ok(stream) => {
                 stream.set_nodelay(true).map_err(unreachable)?;

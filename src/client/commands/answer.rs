@@ -102,7 +102,7 @@ fn options() -> Options {
         .optopt("", "server", "join the roll of this server, so that others find the way", "SERVER")
         .optopt("", "accept", "whose calls to accept: \"all\", \"none\", or \"ask\" on the terminal (default all)", "WHOSE")
         .optflag("", "once", "end after the first call that was accepted")
-        .optflag("", "binary", "write bytes only, without a newline behind each message, as they come")
+        .optflag("", "binary", "write bytes only, without a newline behind each message")
         .optopt("", "out", "write each message to a file of its own in DIR, and print the file's name", "DIR")
         .optopt("", "hold", "bytes of unfinished messages to hold in all, at least 134217728 (default 134217728)", "BYTES")
         .optopt("", "max-peers", "peers at once, 1 to 4096 (default 64)", "N");

@@ -138,6 +138,9 @@ fn help(about: &[OsString]) -> Result<(), Error> {
     let Some(name) = about.first().and_then(|name| name.to_str()) else {
         return screen::line(HELP);
     };
+    if matches!(name, "-h" | "--help" | "help") {
+        return screen::line(HELP);
+    }
     match find(name)?(vec!["--help".into()])? {
         Asked::Print(text) => screen::line(&text),
         Asked::Done => Ok(()),

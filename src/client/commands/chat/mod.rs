@@ -21,7 +21,7 @@ use super::screen::Colours;
 use crate::client::error::Error;
 use crate::client::hold::{HOLD, Hold};
 use crate::client::listen::{Listener, MAX_PEERS};
-use crate::client::presence::{Presence, PresenceOptions, WhenLost};
+use crate::client::presence::{News, Presence, PresenceOptions, WhenLost};
 use crate::lekt::wire::Method;
 use room::{Next, Room};
 use talk::Happening;
@@ -90,7 +90,11 @@ fn follow(
     happenings: &Receiver<Happening>,
     presence: &Presence,
 ) -> Result<(), Error> {
-    keyboard.next_line(room.prompt());
+    // A script may name whom it calls by a number: its first line waits until the roll is known.
+    let mut asked = keyboard.is_interactive();
+    if asked {
+        keyboard.next_line(room.prompt());
+    }
     loop {
         let next = select! {
             recv(happenings) -> happening => match happening {
@@ -98,7 +102,13 @@ fn follow(
                 Err(_) => return Ok(()),
             },
             recv(presence.news()) -> news => match news {
-                Ok(news) => room.hear(&news)?,
+                Ok(news) => {
+                    let known = matches!(news, News::Complete | News::Lost(_));
+                    match room.hear(&news)? {
+                        Next::GoOn if known && !std::mem::replace(&mut asked, true) => Next::AskForALine,
+                        next => next,
+                    }
+                }
                 Err(_) => return Ok(()),
             },
         };

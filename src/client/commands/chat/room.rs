@@ -82,13 +82,10 @@ impl Room {
         Self { nickname, paper, colours, tell, ids, hold, book, calls, current: None, waits_for: None }
     }
 
-    /// What stands before the line being typed.
+    /// What stands before the line being typed. It cannot change while somebody types, and so says nothing of
+    /// whom one talks to, which can.
     pub(super) fn prompt(&self) -> String {
-        let me = Printable(&self.nickname);
-        match self.current.and_then(|id| self.calls.get(&id)) {
-            Some(conversation) => format!("{me} to {}> ", conversation.name),
-            None => format!("{me}> "),
-        }
+        format!("{}> ", Printable(&self.nickname))
     }
 
     /// Shows something that nobody said.

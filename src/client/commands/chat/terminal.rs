@@ -86,9 +86,15 @@ pub(super) struct Keyboard {
     prompt: Arc<Mutex<String>>,
     /// The next line is asked for only once the last one was seen to.
     next: Sender<()>,
+    is_interactive: bool,
 }
 
 impl Keyboard {
+    /// Whether somebody types, who sees what there is to answer to.
+    pub(super) fn is_interactive(&self) -> bool {
+        self.is_interactive
+    }
+
     /// Asks for another line; `prompt` stands before it on a terminal.
     pub(super) fn next_line(&self, prompt: String) {
         *self.prompt.lock() = prompt;
@@ -100,17 +106,17 @@ impl Keyboard {
 pub(super) fn open(tell: Sender<Happening>) -> Result<(Keyboard, Paper), Error> {
     let (next, asked) = bounded(1);
     let prompt = Arc::new(Mutex::new(String::new()));
-    let keyboard = Keyboard { prompt: Arc::clone(&prompt), next };
-    let (paper, read): (_, Box<dyn FnOnce() + Send>) =
-        if io::stdin().is_terminal() && io::stdout().is_terminal() {
-            let (editor, printer) = editor().map_err(|error| {
-                Error::local("edit lines on this terminal", io::Error::other(error.to_string()))
-            })?;
-            let paper = Paper::Terminal(printer);
-            (paper, Box::new(move || edit_lines(editor, &prompt, &asked, &tell)))
-        } else {
-            (Paper::Plain, Box::new(move || read_lines(&asked, &tell)))
-        };
+    let is_interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let keyboard = Keyboard { prompt: Arc::clone(&prompt), next, is_interactive };
+    let (paper, read): (_, Box<dyn FnOnce() + Send>) = if is_interactive {
+        let (editor, printer) = editor().map_err(|error| {
+            Error::local("edit lines on this terminal", io::Error::other(error.to_string()))
+        })?;
+        let paper = Paper::Terminal(printer);
+        (paper, Box::new(move || edit_lines(editor, &prompt, &asked, &tell)))
+    } else {
+        (Paper::Plain, Box::new(move || read_lines(&asked, &tell)))
+    };
     let spawned = thread::Builder::new().name("keyboard".to_owned()).spawn(read);
     spawned.map_err(|cause| Error::local("start a thread", cause))?;
     Ok((keyboard, paper))
