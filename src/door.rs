@@ -14,9 +14,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them, in the order in which they are listened on.
-    pub const ALL: [Self; 1] = [Self::Lekt];
-
     /// The name by which options, log lines and the roll know it.
     pub fn name(self) -> &'static str {
         match self {

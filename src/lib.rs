@@ -1,7 +1,7 @@
 //! Rendezvous and presence for small servers.
 //!
-//! Clients knock at one lean daemon, shake hands, are kept on the roll while they stay alive, hear at once
-//! who came and who went, and then talk to each other directly.
+//! Clients knock at one lean daemon, shake hands, are kept on the roll while they stay alive, hear with
+//! each heartbeat who came and who went, and then talk to each other directly.
 //!
 //! # The way data takes
 //!

@@ -1,5 +1,6 @@
 //! Opening the entrances.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use mio::net::TcpListener;
@@ -43,7 +44,9 @@ pub(super) fn open(options: &Options) -> Result<Vec<Opened>, Failure> {
     let door = door::open(kind, &options.doors);
     let mut listeners = Vec::new();
     for listener in handed {
-        let taken = listener.set_nonblocking(true).and_then(|()| listener.local_addr());
+        let listens = if system::listens(&listener) { Ok(()) } else { Err(ErrorKind::InvalidInput.into()) };
+        let taken =
+            listens.and_then(|()| listener.set_nonblocking(true)).and_then(|()| listener.local_addr());
         let address = taken.map_err(|error| {
             Failure::system("cannot use a socket handed over, which has to listen for TCP", &error)
         })?;
@@ -78,7 +81,7 @@ fn bind(kind: door::Kind, address: SocketAddr) -> Result<(TcpListener, SocketAdd
     bound.map_err(|error| {
         let failure = Failure::system(format_args!("cannot listen on {address} for {name}"), &error);
         match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
+            ErrorKind::AddrInUse => {
                 let hint = format!("; another daemon has it: end that, or take another with --{name}");
                 Failure { message: failure.message + &hint, ..failure }
             }

@@ -33,7 +33,7 @@ pub enum Command {
 /// All that can be set.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where each door is listened on, and whether that was asked for.
+    /// Where LEKT clients are listened for.
     pub lekt: Addresses,
     /// Which engine.
     pub engine: EngineKind,
@@ -97,7 +97,7 @@ fn getopts() -> Getopts {
     all.optopt(
         "",
         "max-clients",
-        "connections in all, 1 to 1048576 (default what the descriptor limit allows, less 32)",
+        "connections in all, 1 to 1048576 (default what the descriptor limit allows)",
         "N",
     );
     all.optopt(

@@ -4,20 +4,28 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use super::listen;
-use super::options::{MAX_CLIENTS, Options};
+use super::options::{Addresses, MAX_CLIENTS, Options};
 use super::pid_file::{self, PidFile};
 use super::status::Status;
 use super::system::{self, Identity, Signal, Signals};
-use super::{Failure, logging};
+use super::{Exit, Failure, logging};
 use crate::engine::{Engine, Kind, Limits, Setup};
 
-/// Descriptors that are not for clients: listeners, polls, the log, and those who are told that it is full.
-const RESERVED_DESCRIPTORS: u64 = 32;
+/// Descriptors that are not for clients: those who are told that it is full, the log, the journal, and some to
+/// spare. Listeners and loops come on top.
+const RESERVED_DESCRIPTORS: usize = 32;
+/// The descriptors of a poll loop: what it polls, and what wakes it.
+const LOOP_DESCRIPTORS: usize = 2;
+/// The memory mappings of a thread: its stack, the stack of its signals, and a guard for each; one to spare.
+const THREAD_MAPPINGS: usize = 5;
+/// Memory mappings that are not for the threads of clients.
+const RESERVED_MAPPINGS: usize = 2000;
 /// How long sessions have to say goodbye.
 const DRAIN_LIMIT: Duration = Duration::from_secs(4);
 /// How often the daemon looks whether memory can be given back.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
-/// When fewer connections than this have gone, there is nothing to give back that would be worth it.
+/// When fewer connections than this have gone, or than half of those who are there, there is nothing to give
+/// back that would be worth it.
 const CROWD: u64 = 256;
 
 /// Prints a line on standard output. That nobody reads it is no reason to end.
@@ -28,10 +36,18 @@ pub(super) fn say(line: &str) {
 
 /// Says whether these options would do, and what they come to.
 pub(super) fn check(options: &Options) -> Result<(), Failure> {
-    find_identity(options)?;
+    let identity = find_identity(options)?;
+    if identity.is_some_and(|identity| !identity.may_be_assumed()) {
+        let message = "--user and --group take the rights of root".to_owned();
+        return Err(Failure { exit: Exit::NotPermitted, message });
+    }
     options.pid_file.as_deref().map(pid_file::examine).transpose()?;
     logging::start(options.log_level);
-    let limits = limits(options)?;
+    let listeners = match &options.lekt {
+        Addresses::At(addresses) => addresses.len(),
+        Addresses::Default | Addresses::Off => 1,
+    };
+    let limits = limits(options, listeners)?;
     let unset = || "none".to_owned();
     let (engine, loops) = match options.engine {
         Kind::Events { loops } => ("events", loops.to_string()),
@@ -62,8 +78,8 @@ pub(super) fn serve(options: &Options) -> Result<(), Failure> {
     logging::start(options.log_level);
     let signals = Signals::hold().map_err(|error| Failure::system("cannot hold signals back", &error))?;
     let identity = find_identity(options)?;
-    let limits = limits(options)?;
     let opened = listen::open(options)?;
+    let limits = limits(options, opened.len())?;
     let ready = listen::ready_lines(&opened);
     let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose()?;
     drop_privileges(identity.as_ref())?;
@@ -99,8 +115,9 @@ fn watch(engine: &Engine, signals: &Signals, started: Instant) {
             Some(Signal::Reload) => log::info!("nothing to read again: all settings are on the command line"),
             None => {}
         }
-        let gone = engine.usage().gone();
-        if gone - tidied > CROWD {
+        let usage = engine.usage();
+        let (gone, there) = (usage.gone(), usage.clients as u64);
+        if gone.saturating_sub(tidied) > CROWD.max(there / 2) {
             system::give_memory_back();
             tidied = gone;
         }
@@ -108,16 +125,20 @@ fn watch(engine: &Engine, signals: &Signals, started: Instant) {
 }
 
 /// What the engine may use: as much as the system allows unless less is asked for.
-fn limits(options: &Options) -> Result<Limits, Failure> {
+fn limits(options: &Options, listeners: usize) -> Result<Limits, Failure> {
     let descriptors = system::raise_descriptor_limit()
         .map_err(|error| Failure::system("cannot learn the descriptor limit", &error))?;
-    let room = usize::try_from(descriptors.saturating_sub(RESERVED_DESCRIPTORS)).unwrap_or(usize::MAX);
-    let room = room.clamp(1, MAX_CLIENTS);
+    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    let (polls, threads) = match options.engine {
+        Kind::Events { loops } => (loops.get(), usize::MAX),
+        Kind::Threads => (1, system::mapping_limit().saturating_sub(RESERVED_MAPPINGS) / THREAD_MAPPINGS),
+    };
+    let reserved = RESERVED_DESCRIPTORS + listeners + polls * LOOP_DESCRIPTORS;
+    let room = descriptors.saturating_sub(reserved).min(threads).clamp(1, MAX_CLIENTS);
     let max_clients = options.max_clients.unwrap_or(room);
     if max_clients > room {
-        log::warn!(
-            "--max-clients {max_clients} is more than the descriptor limit of {descriptors} allows: {room}"
-        );
+        let bound = if room == threads { "memory mappings" } else { "descriptors" };
+        log::warn!("--max-clients {max_clients} is more than the limit of {bound} allows: {room}");
     }
     let (max_per_address, high_mark) = (options.max_per_address, options.high_mark);
     Ok(Limits { max_clients: max_clients.min(room), max_per_address, high_mark })

@@ -7,6 +7,8 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 /// Raises the limit of open descriptors as far as is permitted, and says how many there may be.
@@ -22,6 +24,23 @@ pub(super) fn raise_descriptor_limit() -> io::Result<u64> {
         }
     }
     Ok(limit.rlim_cur)
+}
+
+/// How many memory mappings a process may have: a thread takes some.
+pub(super) fn mapping_limit() -> usize {
+    // What Linux has by default, where it does not say.
+    let default = 65_530;
+    let said = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
+    said.and_then(|said| said.trim().parse().ok()).unwrap_or(default)
+}
+
+/// Whether files may be made in `directory` by who we are.
+pub(super) fn may_write(directory: &Path) -> io::Result<()> {
+    let path = CString::new(directory.as_os_str().as_bytes())?;
+    // SAFETY: `path` is a C string, and the others are plain numbers.
+    check(unsafe {
+        libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::W_OK | libc::X_OK, libc::AT_EACCESS)
+    })
 }
 
 /// A signal that the daemon listens to.
@@ -81,6 +100,16 @@ impl Signals {
 pub(super) struct Identity {
     user: Option<(CString, libc::uid_t)>,
     group: libc::gid_t,
+    groups: Groups,
+}
+
+/// Which groups besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Groups {
+    /// Those that the user is a member of.
+    OfUser,
+    /// None.
+    Alone,
 }
 
 impl Identity {
@@ -90,16 +119,23 @@ impl Identity {
         let user = user.map(find_user).transpose()?;
         let own = user.as_ref().map(|&(_, _, own)| own);
         let Some(group) = named.or(own) else { return Ok(None) };
-        Ok(Some(Self { user: user.map(|(name, id, _)| (name, id)), group }))
+        let groups = if named.is_some() { Groups::Alone } else { Groups::OfUser };
+        Ok(Some(Self { user: user.map(|(name, id, _)| (name, id)), group, groups }))
+    }
+
+    /// Whether we have the right to become that.
+    pub(super) fn may_be_assumed(&self) -> bool {
+        // SAFETY: it takes nothing and cannot fail.
+        unsafe { libc::geteuid() == 0 }
     }
 
     /// Becomes that, for good.
     pub(super) fn assume(&self) -> io::Result<()> {
         // SAFETY: the name is a C string, and the calls take plain numbers besides.
         unsafe {
-            match &self.user {
-                Some((name, _)) => check(libc::initgroups(name.as_ptr(), self.group))?,
-                None => check(libc::setgroups(1, &raw const self.group))?,
+            match (&self.user, self.groups) {
+                (Some((name, _)), Groups::OfUser) => check(libc::initgroups(name.as_ptr(), self.group))?,
+                _ => check(libc::setgroups(1, &raw const self.group))?,
             }
             check(libc::setgid(self.group))?;
             if let Some((_, id)) = self.user {
@@ -116,6 +152,18 @@ pub(super) fn renounce_privileges() -> io::Result<()> {
     // SAFETY: this prctl takes plain numbers.
     check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
     Ok(())
+}
+
+/// Whether a socket that was handed over listens.
+pub(super) fn listens(socket: &impl AsRawFd) -> bool {
+    let mut listens: libc::c_int = 0;
+    let mut length = libc::socklen_t::try_from(size_of_val(&listens)).unwrap_or_default();
+    // SAFETY: the descriptor is open as long as the socket is borrowed, and `listens` is as long as `length` says.
+    let asked = unsafe {
+        let (level, option) = (libc::SOL_SOCKET, libc::SO_ACCEPTCONN);
+        libc::getsockopt(socket.as_raw_fd(), level, option, (&raw mut listens).cast(), &raw mut length)
+    };
+    asked == 0 && listens != 0
 }
 
 /// Has connections that are accepted here send without waiting for more to send: they inherit it, which saves
@@ -160,13 +208,19 @@ fn find_user(name: &str) -> Result<(CString, libc::uid_t, libc::gid_t), String> 
     let mut buffer = vec![0; 16 * 1024];
     // SAFETY: every pointer is valid for its length; `entry` is read only if the call says it is filled.
     unsafe {
-        libc::getpwnam_r(
+        let failed = libc::getpwnam_r(
             c_name.as_ptr(),
             entry.as_mut_ptr(),
             buffer.as_mut_ptr(),
             buffer.len(),
             &raw mut found,
         );
+        if failed != 0 {
+            return Err(format!(
+                "cannot look up the user \"{name}\": {}",
+                io::Error::from_raw_os_error(failed)
+            ));
+        }
         if found.is_null() {
             return Err(unknown());
         }
@@ -183,13 +237,19 @@ fn find_group(name: &str) -> Result<libc::gid_t, String> {
     let mut buffer = vec![0; 16 * 1024];
     // SAFETY: every pointer is valid for its length; `entry` is read only if the call says it is filled.
     unsafe {
-        libc::getgrnam_r(
+        let failed = libc::getgrnam_r(
             c_name.as_ptr(),
             entry.as_mut_ptr(),
             buffer.as_mut_ptr(),
             buffer.len(),
             &raw mut found,
         );
+        if failed != 0 {
+            return Err(format!(
+                "cannot look up the group \"{name}\": {}",
+                io::Error::from_raw_os_error(failed)
+            ));
+        }
         if found.is_null() {
             return Err(unknown());
         }

@@ -1,5 +1,6 @@
 //! Letting clients in. `accept` never kills: out of descriptors or memory means to pause, say so, and go on.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ pub(super) struct Acceptor {
     /// Accepting goes on at this time.
     paused: Option<Instant>,
     /// Entrances that may have more waiting than one turn took in.
-    waiting: Vec<usize>,
+    waiting: VecDeque<usize>,
     trouble: Seldom,
     full: Seldom,
 }
@@ -69,14 +70,14 @@ impl Acceptor {
         for (number, entrance) in entrances.iter_mut().enumerate() {
             registry.register(&mut entrance.listener, Token(first + number), Interest::READABLE)?;
         }
-        let waiting = Vec::with_capacity(entrances.len());
+        let waiting = VecDeque::with_capacity(entrances.len());
         Ok(Self { entrances, gate, paused: None, waiting, trouble: Seldom::new(), full: Seldom::new() })
     }
 
     /// Notes that somebody knocks at this entrance.
     pub(super) fn knock(&mut self, entrance: usize) {
         if !self.waiting.contains(&entrance) {
-            self.waiting.push(entrance);
+            self.waiting.push_back(entrance);
         }
     }
 
@@ -92,12 +93,16 @@ impl Acceptor {
         }
         self.paused = None;
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some(&number) = self.waiting.last() else { return };
+            let Some(&number) = self.waiting.front() else { return };
             let Some(entrance) = self.entrances.get(number) else { return };
             match entrance.listener.accept() {
-                Ok((stream, peer)) => take_in(self.meet(number, stream, peer, now)),
+                Ok((stream, peer)) => {
+                    take_in(self.meet(number, stream, peer, now));
+                    // One that is besieged does not keep the others waiting.
+                    self.waiting.rotate_left(1);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.waiting.pop();
+                    self.waiting.pop_front();
                 }
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
@@ -124,14 +129,14 @@ impl Acceptor {
     }
 }
 
-/// Whether accepting failed because of the one connection that would have been accepted: see accept(2).
+/// Whether accepting failed because of the one connection that would have been accepted, which is gone with it:
+/// see accept(2). A refusal by a security module is not among them: it would come back for ever.
 fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::Interrupted
             | ErrorKind::ConnectionAborted
             | ErrorKind::ConnectionReset
-            | ErrorKind::PermissionDenied
             | ErrorKind::HostUnreachable
             | ErrorKind::NetworkUnreachable
             | ErrorKind::NetworkDown

@@ -2,7 +2,7 @@
 //! drive it; neither knows what is in it.
 //!
 //! ```text
-//!     Open <--> Asking                    an ask is out: nothing is judged, nothing is read
+//!     Open <--> Asking --> Abandoned      an ask is out: nothing is judged, nothing is read
 //!      | \
 //!      |  Leaving                         off the roll first, then the last words
 //!      v /

@@ -17,13 +17,15 @@ use super::conn::{Conn, Stage, Turn, Wants};
 use super::published::Look;
 use super::seldom::Seldom;
 use super::workers::{Mailbox, Name, Task};
-use super::{House, KEEP_LIMIT, Vigil};
+use super::{House, Vigil};
 use crate::session::{Answer, Ask, Output};
 
 /// The stack of a connection's thread: address space, of which it touches a few pages.
 const STACK: usize = 128 * 1024;
 /// What one read takes; it lies on the stack.
 const READ: usize = 2 * 1024;
+/// What of an output that a burst has filled is kept for the next one: each thread has its own.
+const KEEP: usize = 1024;
 /// How long a write may block before the thread looks up.
 const WRITE_PATIENCE: Duration = Duration::from_secs(1);
 /// How often a thread looks whether the peer has taken the last words.
@@ -228,7 +230,7 @@ impl Attendant {
         if let Err(error) = self.backlog.send(&self.out, &mut &*self.stream) {
             self.conn.broken(&error);
         }
-        self.out.clear(KEEP_LIMIT);
+        self.out.clear(KEEP);
     }
 
     /// Sees whether the daemon is about to end.
@@ -252,13 +254,17 @@ impl Attendant {
         if let Err(error) = self.arm() {
             return self.conn.broken(&error);
         }
+        let began = Instant::now();
         match (&*self.stream).read(buffer) {
             Ok(0) if self.shared.stopping.load(Ordering::Acquire) => self.end_of_reading(),
             Ok(0) => self.conn.end_of_stream(),
             Ok(count) => self.with_conn(|conn, turn, out| conn.receive(&buffer[..count], turn, out)),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            Err(error) if is_timeout(&error) => {
                 self.armed = None;
+                // The daemon may have slept longer than the peer did: what has come meanwhile is read first.
+                if self.conn.deadline().is_some_and(|deadline| deadline > began) {
+                    return;
+                }
             }
             Err(error) => self.conn.broken(&error),
         }
@@ -299,6 +305,11 @@ impl Attendant {
     fn put_unheard(&self, ask: Ask) {
         self.shared.house.workers.put(Task { ask, reply: None });
     }
+}
+
+/// Whether a read has ended without anything having come: in time, or because the process was stopped.
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
 impl Drop for Attendant {

@@ -1,4 +1,4 @@
-//! Who is to be ticked when: at most one time for each slot, moved only when it has passed.
+//! Who is to be ticked when: at most one time for each slot, moved only to an earlier one, or when it has passed.
 
 use std::collections::BTreeSet;
 use std::time::Instant;

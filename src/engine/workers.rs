@@ -4,7 +4,9 @@
 //! roll once for all of them, publishes that, and only then answers: whoever is told that he is on the roll
 //! can be seen there.
 
+use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
@@ -14,7 +16,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
 use parking_lot::{Condvar, Mutex};
 
 use super::published::Published;
-use crate::roll::Roll;
+use crate::roll::{Member, Roll};
 use crate::session::{Answer, Ask};
 
 /// How many asks may wait in the channel.
@@ -128,17 +130,20 @@ impl Bell {
 }
 
 fn work(waiting: &Receiver<Task>, bell: &Bell, published: &Published) {
-    let mut answers = Vec::with_capacity(BATCH_LIMIT);
+    let mut done = Vec::with_capacity(BATCH_LIMIT);
     while let Some(first) = next(waiting, bell) {
         published.change(|roll| {
             let more = waiting.try_iter().take(BATCH_LIMIT - 1);
-            for Task { ask, reply } in std::iter::once(first).chain(more) {
-                let answer = carry_out(roll, ask);
-                answers.extend(reply.map(|reply| (reply, answer)));
-            }
+            done.extend(
+                std::iter::once(first).chain(more).map(|task| (carry_out(roll, task.ask), task.reply)),
+            );
         });
-        for ((mailbox, name), answer) in answers.drain(..) {
-            mailbox.post(name, answer);
+        for (Outcome { answer, event, there }, reply) in done.drain(..) {
+            if let Some((mailbox, name)) = reply {
+                mailbox.post(name, answer);
+            }
+            // Not before the roll is free again: who reads the log may be slow.
+            log::debug!("{event}, {there} there");
         }
     }
     // The next one has to hear of the end, too.
@@ -155,28 +160,48 @@ fn next(waiting: &Receiver<Task>, bell: &Bell) -> Option<Task> {
     look().unwrap_or_else(|| bell.sleep_until(look))
 }
 
-fn carry_out(roll: &mut Roll, ask: Ask) -> Answer {
-    match ask {
+/// What came of an ask, and what the log is told of it.
+struct Outcome {
+    answer: Answer,
+    event: Happened,
+    there: usize,
+}
+
+enum Happened {
+    Joined { door: &'static str, address: SocketAddr, member: Member },
+    Left(Member),
+}
+
+impl fmt::Display for Happened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Joined { door, address, member } => {
+                write!(f, "{door} {address}: on the roll as {}", member.id)
+            }
+            Self::Left(member) => write!(f, "{} is off the roll", member.id),
+        }
+    }
+}
+
+fn carry_out(roll: &mut Roll, ask: Ask) -> Outcome {
+    let (answer, event) = match ask {
         Ask::Join(applicant) => {
             let (door, address) = (applicant.door, applicant.address);
             let member = roll.join(applicant);
-            log::debug!("{door} {address}: on the roll as {}, {} there", member.id, roll.len());
-            Answer::Joined(member)
+            (Answer::Joined(member), Happened::Joined { door, address, member })
         }
         Ask::Leave(member) => {
-            if roll.leave(member) {
-                log::debug!("{} is off the roll, {} there", member.id, roll.len());
-            }
-            Answer::Left
+            roll.leave(member);
+            (Answer::Left, Happened::Left(member))
         }
-    }
+    };
+    Outcome { answer, event, there: roll.len() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::roll::Applicant;
-    use std::net::SocketAddr;
 
     struct Post(crossbeam_channel::Sender<Name>);
 

@@ -1,5 +1,10 @@
 //! Bytes that came but could not be used yet.
 
+/// A buffer that could hold so many times what it does gives the rest back,
+const ROOMY: usize = 4;
+/// unless it is as small as this.
+const SMALL: usize = 64;
+
 /// A queue of bytes that holds no memory while it is empty.
 #[derive(Debug, Default)]
 pub struct Buffer {
@@ -19,6 +24,9 @@ impl Buffer {
             self.bytes = Vec::new();
         } else {
             self.bytes.drain(..count);
+            if self.bytes.capacity() > ROOMY * self.bytes.len().max(SMALL) {
+                self.bytes.shrink_to_fit();
+            }
         }
     }
 
@@ -43,6 +51,9 @@ mod tests {
         buffer.push(b"hello");
         buffer.consume(2);
         assert_eq!(buffer.as_slice(), b"llo");
+        buffer.push(&[0; 10_000]);
+        buffer.consume(10_000);
+        assert!(buffer.bytes.capacity() < 300, "the rest of a burst holds no more than it needs");
         buffer.consume(3);
         assert!(buffer.is_empty());
         assert_eq!(buffer.bytes.capacity(), 0);

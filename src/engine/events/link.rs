@@ -74,6 +74,11 @@ impl Link {
         }
     }
 
+    /// Whether there is more to judge at once.
+    pub(super) fn is_behind(&self) -> bool {
+        self.conn.wants() == Wants::Turn
+    }
+
     /// Whether nothing is under way: all is read, judged and sent.
     pub(super) fn is_at_rest(&self) -> bool {
         self.conn.wants() == Wants::Bytes && self.backlog.is_empty() && !self.waits_for_turn
@@ -140,7 +145,7 @@ impl Link {
     }
 }
 
-/// A fresh connection has told nothing yet, but its first bytes may have come with it.
+/// Has a socket watched for both interests; what has come already shows with the first event.
 pub(super) fn register(
     registry: &mio::Registry,
     stream: &mut TcpStream,

@@ -156,6 +156,8 @@ impl Loop {
             let step = link.step(&mut self.buffer, turn, &mut self.out);
             self.pass_on(slot);
             match step {
+                // It has had its share of messages, and there are more.
+                Step::Done if self.slots.at(slot).is_some_and(|link| link.is_behind()) => break,
                 Step::Done => {}
                 Step::Idle => return self.rest(slot),
                 Step::Over => return self.close(slot),
@@ -299,7 +301,8 @@ impl Loop {
     fn hand_over(&mut self, slot: u32, turn: &Turn<'_>) {
         let load = |handle: &Handle| handle.load.load(Ordering::Relaxed);
         let Some(least) = self.loops.iter().min_by_key(|handle| load(handle)).cloned() else { return };
-        let balanced = load(&self.inbox.handle) < load(&least) + IMBALANCE_LIMIT;
+        let ends = least.stopping.load(Ordering::Acquire);
+        let balanced = ends || load(&self.inbox.handle) < load(&least) + IMBALANCE_LIMIT;
         if balanced || !self.slots.at(slot).is_some_and(|link| link.is_at_rest()) {
             return;
         }
@@ -345,6 +348,7 @@ impl Loop {
         turn.stage = Stage::Stopping;
         self.acceptor = None;
         self.loops.clear();
+        self.open_inbox(turn);
         for slot in self.slots.taken() {
             self.say_goodbye(slot, turn);
         }
