@@ -242,3 +242,12 @@ fn the_ready_line_says_how_to_open_it_to_others(engine: Engine) {
         assert_eq!(*line, format!("lekt listening on {address}"));
     }
 }
+
+/// A server that could not let anybody in does not begin.
+#[test]
+fn too_few_descriptors_for_any_client_are_a_failure() {
+    let mut command = Daemon::command_after("ulimit -n 100", Engine::Events, &["--loops", "60"]);
+    let (status, _, stderr) = outcome(&Daemon::finish(&mut command));
+    assert_eq!(status, Some(1), "{stderr}");
+    assert!(stderr.contains("100 descriptors") && stderr.contains("--loops"), "{stderr}");
+}

@@ -22,8 +22,10 @@ const THREAD_MAPPINGS: usize = 5;
 const RESERVED_MAPPINGS: usize = 2000;
 /// How long sessions have to say goodbye.
 const DRAIN_LIMIT: Duration = Duration::from_secs(4);
-/// How often the daemon looks whether memory can be given back.
+/// How often the daemon looks whether many have gone, whose memory can be given back.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
+/// After so many looks it gives back what there is, which bursts among those who stayed may have left.
+const LOOKS: u32 = 15;
 /// When fewer connections than this have gone, or than half of those who are there, there is nothing to give
 /// back that would be worth it.
 const CROWD: u64 = 256;
@@ -107,7 +109,7 @@ pub(super) fn serve(options: &Options) -> Result<(), Failure> {
 
 /// Does what signals ask for, until one asks to end.
 fn watch(engine: &Engine, signals: &Signals, started: Instant) {
-    let mut tidied = 0;
+    let (mut tidied, mut looks) = (0, 0);
     loop {
         match signals.wait(HOUSEKEEPING) {
             Some(Signal::End) => return,
@@ -117,9 +119,10 @@ fn watch(engine: &Engine, signals: &Signals, started: Instant) {
         }
         let usage = engine.usage();
         let (gone, there) = (usage.gone(), usage.clients as u64);
-        if gone.saturating_sub(tidied) > CROWD.max(there / 2) {
+        looks += 1;
+        if looks >= LOOKS || gone.saturating_sub(tidied) > CROWD.max(there / 2) {
             system::give_memory_back();
-            tidied = gone;
+            (tidied, looks) = (gone, 0);
         }
     }
 }
@@ -134,7 +137,13 @@ fn limits(options: &Options, listeners: usize) -> Result<Limits, Failure> {
         Kind::Threads => (1, system::mapping_limit().saturating_sub(RESERVED_MAPPINGS) / THREAD_MAPPINGS),
     };
     let reserved = RESERVED_DESCRIPTORS + listeners + polls * LOOP_DESCRIPTORS;
-    let room = descriptors.saturating_sub(reserved).min(threads).clamp(1, MAX_CLIENTS);
+    if descriptors <= reserved {
+        let message = format!(
+            "the limit of {descriptors} descriptors leaves no room for clients: raise it above {reserved}, or take fewer --loops"
+        );
+        return Err(Failure { exit: Exit::Failed, message });
+    }
+    let room = (descriptors - reserved).min(threads).clamp(1, MAX_CLIENTS);
     let max_clients = options.max_clients.unwrap_or(room);
     if max_clients > room {
         let bound = if room == threads { "memory mappings" } else { "descriptors" };

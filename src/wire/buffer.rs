@@ -25,7 +25,7 @@ impl Buffer {
         } else {
             self.bytes.drain(..count);
             if self.bytes.capacity() > ROOMY * self.bytes.len().max(SMALL) {
-                self.bytes.shrink_to_fit();
+                self.bytes = self.bytes.as_slice().into();
             }
         }
     }
