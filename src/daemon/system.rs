@@ -95,6 +95,9 @@ impl Signals {
     }
 }
 
+/// The memory that a user or a group may take, all its members named: a large one.
+const LOOKUP: usize = 64 * 1024;
+
 /// Who the daemon is to become.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
@@ -201,59 +204,50 @@ pub(super) fn handed_over() -> io::Result<Vec<TcpListener>> {
 }
 
 fn find_user(name: &str) -> Result<(CString, libc::uid_t, libc::gid_t), String> {
-    let unknown = || format!("there is no user \"{name}\"");
-    let c_name = CString::new(name).map_err(|_| unknown())?;
+    let c_name = c_name("user", name)?;
     let mut entry = MaybeUninit::<libc::passwd>::uninit();
     let mut found = std::ptr::null_mut();
-    let mut buffer = vec![0; 16 * 1024];
-    // SAFETY: every pointer is valid for its length; `entry` is read only if the call says it is filled.
-    unsafe {
-        let failed = libc::getpwnam_r(
-            c_name.as_ptr(),
-            entry.as_mut_ptr(),
-            buffer.as_mut_ptr(),
-            buffer.len(),
-            &raw mut found,
-        );
-        if failed != 0 {
-            return Err(format!(
-                "cannot look up the user \"{name}\": {}",
-                io::Error::from_raw_os_error(failed)
-            ));
-        }
-        if found.is_null() {
-            return Err(unknown());
-        }
-        let entry = entry.assume_init();
-        Ok((c_name, entry.pw_uid, entry.pw_gid))
-    }
+    let mut buffer = vec![0; LOOKUP];
+    let (place, length) = (buffer.as_mut_ptr(), buffer.len());
+    // SAFETY: every pointer is valid, the buffer's for its length.
+    let failed =
+        unsafe { libc::getpwnam_r(c_name.as_ptr(), entry.as_mut_ptr(), place, length, &raw mut found) };
+    looked_up("user", name, failed, found.is_null())?;
+    // SAFETY: it was found, and so the entry is filled.
+    let entry = unsafe { entry.assume_init() };
+    Ok((c_name, entry.pw_uid, entry.pw_gid))
 }
 
 fn find_group(name: &str) -> Result<libc::gid_t, String> {
-    let unknown = || format!("there is no group \"{name}\"");
-    let c_name = CString::new(name).map_err(|_| unknown())?;
+    let c_name = c_name("group", name)?;
     let mut entry = MaybeUninit::<libc::group>::uninit();
     let mut found = std::ptr::null_mut();
-    let mut buffer = vec![0; 16 * 1024];
-    // SAFETY: every pointer is valid for its length; `entry` is read only if the call says it is filled.
-    unsafe {
-        let failed = libc::getgrnam_r(
-            c_name.as_ptr(),
-            entry.as_mut_ptr(),
-            buffer.as_mut_ptr(),
-            buffer.len(),
-            &raw mut found,
-        );
-        if failed != 0 {
-            return Err(format!(
-                "cannot look up the group \"{name}\": {}",
-                io::Error::from_raw_os_error(failed)
-            ));
+    let mut buffer = vec![0; LOOKUP];
+    let (place, length) = (buffer.as_mut_ptr(), buffer.len());
+    // SAFETY: every pointer is valid, the buffer's for its length.
+    let failed =
+        unsafe { libc::getgrnam_r(c_name.as_ptr(), entry.as_mut_ptr(), place, length, &raw mut found) };
+    looked_up("group", name, failed, found.is_null())?;
+    // SAFETY: it was found, and so the entry is filled.
+    Ok(unsafe { entry.assume_init() }.gr_gid)
+}
+
+fn c_name(kind: &str, name: &str) -> Result<CString, String> {
+    CString::new(name).map_err(|_| unknown(kind, name))
+}
+
+fn unknown(kind: &str, name: &str) -> String {
+    format!("there is no {kind} \"{name}\"")
+}
+
+/// What came of a lookup.
+fn looked_up(kind: &str, name: &str, failed: libc::c_int, is_missing: bool) -> Result<(), String> {
+    match failed {
+        0 if is_missing => Err(unknown(kind, name)),
+        0 => Ok(()),
+        error => {
+            Err(format!("cannot look up the {kind} \"{name}\": {}", io::Error::from_raw_os_error(error)))
         }
-        if found.is_null() {
-            return Err(unknown());
-        }
-        Ok(entry.assume_init().gr_gid)
     }
 }
 

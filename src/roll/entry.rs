@@ -5,9 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
 
 use super::journal::Sequence;
-
-/// The most bytes that a [`Listing`] may have: what fits beside its length in 20 bytes.
-pub const LISTING_LIMIT: usize = 19;
+use super::listing::Listing;
 
 /// A client's number, which no other client ever gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,34 +24,6 @@ pub struct Member {
     pub id: ClientId,
     /// Where the entry lies.
     pub(super) slot: u32,
-}
-
-/// How an entry is told to others: the bytes of its client object, as its door encodes it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Listing {
-    length: u8,
-    bytes: [u8; LISTING_LIMIT],
-}
-
-impl Listing {
-    /// A listing of `bytes`, or none if they are more than [`LISTING_LIMIT`].
-    pub fn new(bytes: &[u8]) -> Option<Self> {
-        let mut listing = Self { length: u8::try_from(bytes.len()).ok()?, bytes: [0; LISTING_LIMIT] };
-        listing.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        Some(listing)
-    }
-
-    /// The bytes.
-    #[inline]
-    pub fn as_slice(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.length)]
-    }
-}
-
-impl fmt::Debug for Listing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Listing({:02x?})", self.as_slice())
-    }
 }
 
 /// Somebody who asks to be put on the roll.

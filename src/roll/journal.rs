@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 
-use super::entry::Listing;
+use super::listing::Listing;
 
 /// The number of a change. They strictly increase; 0 is before the first one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -7,10 +7,12 @@
 
 mod entry;
 mod journal;
+mod listing;
 mod shelf;
 mod table;
 
-pub use entry::{Applicant, ClientId, Entry, LISTING_LIMIT, Listing, Member};
+pub use entry::{Applicant, ClientId, Entry, Member};
 pub use journal::{Forgotten, Sequence};
+pub use listing::{LISTING_LIMIT, Listing};
 pub use shelf::{Page, PageSlice};
 pub use table::{Difference, Roll};

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU64;
 
-use super::entry::{Applicant, ClientId, Entry, Listing, Member, Told};
+use super::entry::{Applicant, ClientId, Entry, Member, Told};
 use super::journal::{Change, Forgotten, Journal, Sequence};
+use super::listing::Listing;
 use super::shelf::{PageSlice, Shelf};
 
 /// Who is there, and what changed lately.
