@@ -239,3 +239,45 @@ fn whoever_fell_out_of_the_journal_is_closed() {
     let answer = world.member(99).answer(&mut world);
     assert_eq!(answer[16..20], *b"A\0\0\x12", "a first answer needs no journal");
 }
+
+/// Conversations with bytes changed, dropped, doubled and cut: the session takes what is whole, waits, or says what is
+/// wrong in a valid rejection. What it took never comes back, and it never takes more than there is.
+#[test]
+fn mutated_conversations_do_no_harm() {
+    let golden = [HELLO, TOLD, BEAT, BEAT, b"LEKTH\0\0\0\0\0\x04\0", &[0xff; 128], BEAT].concat();
+    for seed in 1..=20_000_u64 {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut random = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below as u64) as usize
+        };
+        let mut bytes = golden.clone();
+        for _ in 0..random(4) {
+            let at = random(bytes.len());
+            match random(4) {
+                0 => bytes[at] ^= 1 << random(8),
+                1 => bytes[at] = random(256) as u8,
+                2 => bytes.truncate(at + 1),
+                _ => bytes.splice(at..at, golden[random(golden.len())..].to_vec()).for_each(drop),
+            }
+        }
+        let mut world = World::new();
+        let mut guest = world.guest("127.0.0.1:1");
+        let mut waiting = Vec::new();
+        for part in bytes.chunks(1 + random(bytes.len())) {
+            waiting.extend_from_slice(part);
+            let judged = guest.receive(&mut world, &waiting);
+            assert!(judged <= waiting.len(), "seed {seed}");
+            waiting.drain(..judged);
+            assert!(guest.ended.is_some() || waiting.len() < 140, "seed {seed}: no packet is so long");
+        }
+        if let Some(why) = guest.ended {
+            let said = rejection(Version::OURS, &why);
+            assert!(guest.sent.ends_with(&said), "seed {seed}: {why}");
+            let reason = &said[8..];
+            assert!(wire::said(&mut Reader::new(reason), "reason").is_ok(), "seed {seed}: {why}");
+        }
+    }
+}
