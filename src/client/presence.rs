@@ -100,7 +100,47 @@ pub struct Presence {
 #[derive(Debug, Default)]
 struct Leaving {
     asked: AtomicBool,
-    socket: Mutex<Option<TcpStream>>,
+    line: Mutex<Line>,
+}
+
+/// What the thread is at, and so how to end that.
+#[derive(Debug, Default)]
+enum Line {
+    /// Between two tries.
+    #[default]
+    None,
+    /// Looking up a name or connecting, out of which nothing wakes it. It goes by itself after that.
+    Connecting,
+    /// Shutting this down wakes it.
+    Open(TcpStream),
+}
+
+impl Leaving {
+    /// We are about to connect.
+    fn connect(&self) -> Result<(), Left> {
+        self.enter(Line::Connecting)
+    }
+
+    /// Lets the owner wake us out of what we do with this socket.
+    fn watch(&self, stream: &TcpStream) -> Result<(), Error> {
+        let watched = stream.try_clone().map_err(|cause| Error::local("watch a connection", cause))?;
+        self.enter(Line::Open(watched)).map_err(|Left| Error::Declined)
+    }
+
+    /// Whoever asks us to leave does so before looking at the line: either they see it, or we see them.
+    fn enter(&self, next: Line) -> Result<(), Left> {
+        let mut line = self.line.lock();
+        if self.asked.load(Ordering::SeqCst) {
+            return Err(Left);
+        }
+        *line = next;
+        Ok(())
+    }
+
+    /// The connection, if there was one, is over.
+    fn close(&self) {
+        *self.line.lock() = Line::None;
+    }
 }
 
 impl Presence {
@@ -109,10 +149,10 @@ impl Presence {
     /// # Errors
     /// The server cannot be reached, rejects us, or does not speak LEKT.
     pub fn join(server: &str, options: PresenceOptions) -> Result<Self, Error> {
-        let conversation = Conversation::join(server, &options.methods)?;
+        let leaving = Arc::new(Leaving::default());
+        let conversation = Conversation::join(server, &options.methods, |stream| leaving.watch(stream))?;
         let (telling, news) = bounded(NEWS_LIMIT);
         let (stop, stopped) = bounded(0);
-        let leaving = Arc::new(Leaving::default());
         let keeper = Keeper {
             server: server.to_owned(),
             options,
@@ -121,7 +161,6 @@ impl Presence {
             stopped,
             leaving: Arc::clone(&leaving),
         };
-        keeper.watch(&conversation)?;
         let thread = thread::Builder::new()
             .name("presence".to_owned())
             .spawn(move || keeper.keep(conversation))
@@ -136,14 +175,16 @@ impl Presence {
 }
 
 impl Drop for Presence {
-    /// Leaves the roll.
+    /// Leaves the roll, at once: a thread that is just connecting is left to itself, and goes when that is over.
     fn drop(&mut self) {
         self.leaving.asked.store(true, Ordering::SeqCst);
         self.stop = None;
         // The thread may wait for somebody to hear its news: nobody will.
         self.news = crossbeam_channel::never();
-        if let Some(socket) = self.leaving.socket.lock().take() {
-            let _ = socket.shutdown(Shutdown::Both);
+        match std::mem::take(&mut *self.leaving.line.lock()) {
+            Line::Open(socket) => drop(socket.shutdown(Shutdown::Both)),
+            Line::Connecting => return,
+            Line::None => {}
         }
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -163,7 +204,7 @@ impl Drop for Presence {
 /// # Errors
 /// As [`Presence::join`]; also if the connection ends before all of the answer has come.
 pub fn roster(server: &str) -> Result<Vec<Object>, Error> {
-    let mut conversation = Conversation::join(server, &[])?;
+    let mut conversation = Conversation::join(server, &[], |_| Ok(()))?;
     conversation.heartbeats(1)?;
     // What has come completely is answered before the server closes: the end of the stream shows the end
     // of the answer.
@@ -197,13 +238,6 @@ struct Keeper {
 struct Left;
 
 impl Keeper {
-    /// Lets the owner wake us out of a read of this conversation.
-    fn watch(&self, conversation: &Conversation) -> Result<(), Error> {
-        let socket = conversation.try_clone()?;
-        *self.leaving.socket.lock() = Some(socket);
-        Ok(())
-    }
-
     fn keep(mut self, mut conversation: Conversation) {
         loop {
             let lost = match self.follow(conversation) {
@@ -211,7 +245,7 @@ impl Keeper {
                 Err(error) => error,
             };
             // The last handle on the old socket: now the server sees it closed.
-            *self.leaving.socket.lock() = None;
+            self.leaving.close();
             if self.has_left() || self.tell(News::Lost(lost)).is_err() {
                 return;
             }
@@ -301,13 +335,18 @@ impl Keeper {
             if self.stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) || self.has_left() {
                 return Err(Left);
             }
-            match Conversation::join(&self.server, &self.options.methods) {
-                Ok(conversation) if self.watch(&conversation).is_ok() => {
-                    // Whoever asked us to leave before the line above did not see the socket.
-                    return if self.has_left() { Err(Left) } else { Ok(conversation) };
+            self.leaving.connect()?;
+            let watch = |stream: &TcpStream| self.leaving.watch(stream);
+            let joined = Conversation::join(&self.server, &self.options.methods, watch);
+            if self.has_left() {
+                return Err(Left);
+            }
+            match joined {
+                Ok(conversation) => return Ok(conversation),
+                Err(error) => {
+                    self.leaving.close();
+                    self.tell(News::Lost(error))?;
                 }
-                Ok(_) => {}
-                Err(error) => self.tell(News::Lost(error))?,
             }
         }
     }
@@ -318,5 +357,31 @@ impl Keeper {
 
     fn has_left(&self) -> bool {
         self.leaving.asked.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_is_connecting_is_not_waited_for() {
+        let (_open, gate) = bounded::<()>(0);
+        let (told, gone) = bounded::<()>(0);
+        let leaving = Arc::new(Leaving::default());
+        assert!(leaving.connect().is_ok());
+        let thread = thread::spawn(move || drop(gate.recv()));
+        let presence = Presence {
+            news: crossbeam_channel::never(),
+            leaving: Arc::clone(&leaving),
+            stop: None,
+            thread: Some(thread),
+        };
+        thread::spawn(move || {
+            drop(presence);
+            drop(told);
+        });
+        assert_eq!(gone.recv_timeout(SILENCE_LIMIT), Err(RecvTimeoutError::Disconnected));
+        assert!(leaving.connect().is_err(), "the thread goes when it looks the next time");
     }
 }

@@ -39,10 +39,16 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    /// Connects, shakes hands and answers the setup; returns once we are on the roll.
-    pub(super) fn join(server: &str, methods: &[Method]) -> Result<Self, Error> {
+    /// Connects, shakes hands and answers the setup; returns once we are on the roll. As soon as there is a socket,
+    /// `watch` gets to see it, and may call the whole thing off.
+    pub(super) fn join(
+        server: &str,
+        methods: &[Method],
+        watch: impl FnOnce(&TcpStream) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
         let place = net::place(server, Some(SERVER_PORT))?;
         let stream = net::connect(&place, ADVICE)?;
+        watch(&stream)?;
         stream.set_write_timeout(Some(SEND_TIMEOUT)).map_err(|error| Error::lost(&place, error))?;
         let mut out = Vec::new();
         let client = Client::new(methods.iter().copied(), &mut out);
@@ -107,11 +113,6 @@ impl Conversation {
     /// The error of a conversation that ended in this way.
     pub(super) fn lost(&self, why: impl std::fmt::Display) -> Error {
         Error::lost(&self.server, why)
-    }
-
-    /// A handle with which another thread can end the conversation.
-    pub(super) fn try_clone(&self) -> Result<TcpStream, Error> {
-        self.stream.try_clone().map_err(|cause| Error::local("watch a connection", cause))
     }
 
     fn send(&mut self) -> Result<(), Error> {

@@ -1,5 +1,7 @@
 //! Calls over real sockets of this machine, and servers that are a script.
 
+mod presence;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
