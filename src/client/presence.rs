@@ -370,7 +370,9 @@ mod tests {
         let (told, gone) = bounded::<()>(0);
         let leaving = Arc::new(Leaving::default());
         assert!(leaving.connect().is_ok());
-        let thread = thread::spawn(move || drop(gate.recv()));
+        let thread = thread::spawn(move || {
+            let _ = gate.recv();
+        });
         let presence = Presence {
             news: crossbeam_channel::never(),
             leaving: Arc::clone(&leaving),

@@ -5,12 +5,12 @@ mod act;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
 use super::book::Book;
-use super::talk::{Happening, Id, Speaker};
+use super::talk::{FAREWELL, Happening, Id, Speaker};
 use super::terminal::Paper;
 use super::typed::{HELP, Typed};
 use crate::client::call::Call;
@@ -27,8 +27,9 @@ use crate::wire::text::{Printable, truncate};
 const SHOWN_LIMIT: usize = 16_384;
 /// Bytes of a nickname that name a conversation.
 const NAME_LIMIT: usize = 64;
-/// How long leaving may take, for what has been said and not been read yet.
-const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What the other is told when we hang up before both have accepted.
+const HUNG_UP: &str = "the other has hung up";
 
 /// What to do once something was seen to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,12 +41,14 @@ pub(super) enum Next {
 
 /// A call, by what it waits for.
 enum Stage {
-    /// For the other to answer.
+    /// For the other to be reached.
     Dialing,
+    /// For the other to answer.
+    Calls(Decider),
     /// For our user to decide.
     Rings(Decider),
     /// For the other to accept, as we have.
-    Accepted,
+    Accepted(Decider),
     Talking(Speaker),
 }
 
@@ -128,6 +131,14 @@ impl Room {
         match happening {
             Happening::Typed(line) => self.typed(Typed::parse(&line)),
             Happening::EndOfInput => Ok(Next::Leave),
+            Happening::Dialed { id, decider } => {
+                match self.calls.get_mut(&id) {
+                    Some(conversation) => conversation.stage = Stage::Calls(decider),
+                    // Hung up in the meantime.
+                    None => drop(decider.reject(HUNG_UP)),
+                }
+                Ok(Next::GoOn)
+            }
             Happening::Rings { id, nickname, remote, decider } => {
                 self.book.learn_caller(remote.ip(), &nickname);
                 let name = self.unique(&nickname);
@@ -183,7 +194,7 @@ impl Room {
             return Ok(());
         };
         let mut name = conversation.name.clone();
-        if let Stage::Dialing = conversation.stage {
+        if let Stage::Dialing | Stage::Calls(_) = conversation.stage {
             self.book.learn(call.remote(), call.nickname());
             name = self.unique(call.nickname());
         }
@@ -221,7 +232,7 @@ impl Room {
         match (why, conversation.stage) {
             (Some(Error::Declined), _) => self.tell(&format!("{name} was rejected")),
             (Some(error @ Error::Rejected { .. }), _) => self.styled(Style::Bad, &error.to_string()),
-            (Some(Error::Lost { .. }), Stage::Rings(_) | Stage::Accepted) => {
+            (Some(Error::Lost { .. }), Stage::Rings(_) | Stage::Accepted(_)) => {
                 self.tell(&format!("{name} has given up"))
             }
             (Some(error), _) => self.styled(Style::Bad, &error.to_string()),
@@ -246,9 +257,11 @@ impl Room {
     pub(super) fn leave(&mut self) {
         for conversation in self.calls.values_mut() {
             match &mut conversation.stage {
-                Stage::Rings(decider) => drop(decider.reject("the other is leaving")),
+                Stage::Rings(decider) | Stage::Calls(decider) | Stage::Accepted(decider) => {
+                    let _ = decider.reject("the other is leaving");
+                }
                 Stage::Talking(speaker) => speaker.finish(),
-                Stage::Dialing | Stage::Accepted => {}
+                Stage::Dialing => {}
             }
         }
         let until = Instant::now() + FAREWELL;
@@ -266,3 +279,6 @@ impl Conversation {
         matches!(self.stage, Stage::Talking(_))
     }
 }
+
+#[cfg(test)]
+mod tests;

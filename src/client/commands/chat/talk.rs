@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 use std::thread;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::client::call::Call;
 use crate::client::error::Error;
@@ -13,6 +14,8 @@ use crate::client::ringing::{Decider, Ringing};
 
 /// How many lines may wait for somebody who does not read.
 const UNSAID_LIMIT: usize = 64;
+/// How long hanging up may take, for what has been said and not been read yet.
+pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A call, from its beginning to its end.
 pub(super) type Id = u64;
@@ -24,6 +27,8 @@ pub(super) enum Happening {
     Typed(String),
     /// Nothing more will be.
     EndOfInput,
+    /// Somebody whom we called is reached, and has not answered yet.
+    Dialed { id: Id, decider: Decider },
     /// Somebody calls, and waits for us to decide.
     Rings { id: Id, nickname: String, remote: SocketAddr, decider: Decider },
     /// Messages may be exchanged.
@@ -44,6 +49,9 @@ pub(super) fn dial(
 ) -> Result<(), Error> {
     spawn("call", move || {
         let connected = Ringing::call(&place, &nickname).and_then(|mut ringing| {
+            // So that our user can hang up before anybody has answered.
+            let dialed = Happening::Dialed { id, decider: ringing.decider() };
+            tell.send(dialed).map_err(|_| Error::Declined)?;
             ringing.introduced()?;
             ringing.decider().accept()?;
             ringing.connected()
@@ -107,6 +115,21 @@ impl Speaker {
     /// Says something; false if too much waits to be read already.
     pub(super) fn say(&self, message: Vec<u8>) -> bool {
         self.unsaid.as_ref().is_some_and(|unsaid| unsaid.try_send(message).is_ok())
+    }
+
+    /// Ends the conversation as soon as all has been said, or when that takes too long: somebody who does not
+    /// read holds neither a thread nor a connection of ours.
+    pub(super) fn hang_up(mut self) {
+        self.finish();
+        let (call, done) = (self.call.clone(), self.done);
+        let waiting = spawn("farewell", move || {
+            if done.recv_timeout(FAREWELL) == Err(RecvTimeoutError::Timeout) {
+                call.close();
+            }
+        });
+        if waiting.is_err() {
+            self.call.close();
+        }
     }
 
     /// Ends the conversation as soon as all has been said.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Conversation, Next, Room, Stage};
+use super::{Conversation, HUNG_UP, Next, Room, Stage};
 use crate::client::commands::chat::talk::{self, Id};
 use crate::client::commands::chat::terminal::Paper;
 use crate::client::commands::names;
@@ -30,9 +30,9 @@ impl Room {
     fn told(&self, id: Id, conversation: &Conversation) -> String {
         let name = &conversation.name;
         match conversation.stage {
-            Stage::Dialing => format!("calling {name}"),
+            Stage::Dialing | Stage::Calls(_) => format!("calling {name}"),
             Stage::Rings(_) => format!("{name} calls: /accept {name} or /reject {name}"),
-            Stage::Accepted => format!("{name} is about to be connected"),
+            Stage::Accepted(_) => format!("{name} is about to be connected"),
             Stage::Talking(_) if self.current == Some(id) => format!("talking to {name}"),
             Stage::Talking(_) => format!("also talking to {name}: /msg {name}"),
         }
@@ -68,7 +68,7 @@ impl Room {
         if let Stage::Rings(decider) = &conversation.stage
             && decider.accept().is_ok()
         {
-            conversation.stage = Stage::Accepted;
+            conversation.stage = Stage::Accepted(decider.clone());
         }
         // If it was too late, the end of the call tells why.
         Ok(self.wait_for(id))
@@ -123,11 +123,17 @@ impl Room {
     pub(super) fn hangup(&mut self, whom: Option<&str>) -> Result<(), Error> {
         let current = if whom.is_none() { self.current } else { None };
         let found = current.or_else(|| self.find(whom, |stage| !stage.rings()));
-        let Some((id, mut conversation)) = found.and_then(|id| self.calls.remove_entry(&id)) else {
+        let Some((id, conversation)) = found.and_then(|id| self.calls.remove_entry(&id)) else {
             return self.tell("there is nothing to hang up");
         };
-        if let Stage::Talking(speaker) = &mut conversation.stage {
-            speaker.finish();
+        match conversation.stage {
+            Stage::Talking(speaker) => speaker.hang_up(),
+            // If it is too late for that, the call that comes of it is closed.
+            Stage::Calls(decider) | Stage::Accepted(decider) | Stage::Rings(decider) => {
+                let _ = decider.reject(HUNG_UP);
+            }
+            // It ends as soon as the other is reached.
+            Stage::Dialing => {}
         }
         if self.current == Some(id) {
             self.current = self.find(None, Stage::talks);
