@@ -144,6 +144,26 @@ fn nobody_makes_up_lines_of_others(engine: Engine) {
     assert!(!alice.shown().contains('\x1b'));
 }
 
+fn long_messages_are_shown_in_part_and_counted(engine: Engine) {
+    let daemon = Daemon::start(engine, &[]);
+    let server = daemon.address().to_string();
+    let mut alice = chat("alice", &server);
+    let address = reach(&alice);
+    for (nick, message, told) in [
+        ("eve", vec![b'x'; 20_000], "* and 3616 bytes more"),
+        ("bob", vec![b'\n'; 300], "* and 45 lines more"),
+        ("carol", vec![0; 20_000], "carol: [20000 bytes of binary data]"),
+    ] {
+        let mut peer = Rollcall::start(&["call", "--nick", nick, "--binary", &address]);
+        alice.shows(&format!("* {nick} calls"));
+        alice.types("/accept\n");
+        peer.types(message);
+        peer.end_of_input();
+        alice.shows(told);
+        assert_eq!(peer.finish().code, Some(0));
+    }
+}
+
 fn a_server_that_comes_back_is_found_again(engine: Engine) {
     let mut daemon = Daemon::start(engine, &[]);
     let server = daemon.address().to_string();
@@ -177,6 +197,7 @@ on_both_engines!(
     two_people_see_each_other_and_talk,
     several_conversations_go_on_at_once,
     nobody_makes_up_lines_of_others,
+    long_messages_are_shown_in_part_and_counted,
     a_server_that_comes_back_is_found_again,
     a_server_that_is_full_says_so,
 );

@@ -18,11 +18,21 @@ pub(super) fn place(client: &Object) -> String {
 
 /// A message as one or more lines of text: what is not text is only counted.
 pub(super) fn shown(message: &[u8]) -> Vec<String> {
-    if message.first() == Some(&0) {
-        return vec![format!("[{} bytes of binary data]", message.len())];
+    beginning(message, message.len())
+}
+
+/// The same of a message of which the beginning is there, and how many bytes the whole of it has.
+pub(super) fn beginning(shown: &[u8], length: usize) -> Vec<String> {
+    if is_binary(shown) {
+        return vec![format!("[{length} bytes of binary data]")];
     }
-    let text = String::from_utf8_lossy(message);
+    let text = String::from_utf8_lossy(shown);
     text.split('\n').map(|line| Printable(line.strip_suffix('\r').unwrap_or(line)).to_string()).collect()
+}
+
+/// Whether a message that begins so is not for people to read.
+pub(super) fn is_binary(message: &[u8]) -> bool {
+    message.first() == Some(&0)
 }
 
 #[cfg(test)]
@@ -43,5 +53,6 @@ mod tests {
         assert_eq!(shown(b"\0\x01\x02"), ["[3 bytes of binary data]"]);
         assert_eq!(shown(b"\xff"), ["\u{fffd}"]);
         assert_eq!(shown(b""), [""]);
+        assert_eq!(beginning(b"\0", 70_000), ["[70000 bytes of binary data]"]);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use crossbeam_channel::Sender;
 
 use super::book::Book;
-use super::talk::{FAREWELL, Happening, Id, Speaker};
+use super::talk::{FAREWELL, Happening, Id, Speaker, Words};
 use super::terminal::Paper;
 use super::typed::{HELP, Typed};
 use crate::client::call::Call;
@@ -23,8 +23,8 @@ use crate::client::ringing::Decider;
 use crate::client::roll::Change;
 use crate::wire::text::{Printable, truncate};
 
-/// What is shown of one message; the rest is counted.
-const SHOWN_LIMIT: usize = 16_384;
+/// Lines that are shown of one message.
+const LINES_LIMIT: usize = 256;
 /// Bytes of a nickname that name a conversation.
 const NAME_LIMIT: usize = 64;
 
@@ -147,8 +147,8 @@ impl Room {
                 self.styled(Style::Name, &text)?;
                 Ok(Next::GoOn)
             }
-            Happening::Said { id, message } => {
-                self.said(id, &message)?;
+            Happening::Said { id, words } => {
+                self.said(id, &words)?;
                 Ok(Next::GoOn)
             }
             Happening::Connected { id, call } => {
@@ -204,20 +204,23 @@ impl Room {
         self.styled(Style::Good, &format!("you are talking to {name}"))
     }
 
-    fn said(&mut self, id: Id, message: &[u8]) -> Result<(), Error> {
+    fn said(&mut self, id: Id, words: &Words) -> Result<(), Error> {
         let Some(conversation) = self.calls.get(&id) else {
             return Ok(());
         };
         let name = self.colours.paint(Style::Name, format_args!("{}:", conversation.name));
-        let is_text = message.first() != Some(&0);
-        let shown = if is_text { &message[..message.len().min(SHOWN_LIMIT)] } else { message };
         // Each line has the name before it: nobody can make one up that seems to be somebody else's.
-        let lines: Vec<_> = names::shown(shown).iter().map(|line| format!("{name} {line}")).collect();
+        let said = names::beginning(&words.shown, words.length);
+        let lines: Vec<_> = said.iter().take(LINES_LIMIT).map(|line| format!("{name} {line}")).collect();
         self.paper.line(&lines.join("\n"))?;
-        if shown.len() < message.len() {
-            self.tell(&format!("and {} bytes more", message.len() - shown.len()))?;
+        if said.len() > lines.len() {
+            self.tell(&format!("and {} lines more", said.len() - lines.len()))?;
         }
-        Ok(())
+        let more = words.length - words.shown.len();
+        if more == 0 || names::is_binary(&words.shown) {
+            return Ok(());
+        }
+        self.tell(&format!("and {more} bytes more"))
     }
 
     fn ended(&mut self, id: Id, why: Option<Error>) -> Result<(), Error> {

@@ -14,6 +14,8 @@ use crate::client::ringing::{Decider, Ringing};
 
 /// How many lines may wait for somebody who does not read.
 const UNSAID_LIMIT: usize = 64;
+/// What is shown of one message, in bytes.
+const SHOWN_LIMIT: usize = 16_384;
 /// How long hanging up may take, for what has been said and not been read yet.
 pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -34,9 +36,28 @@ pub(super) enum Happening {
     /// Messages may be exchanged.
     Connected { id: Id, call: Call },
     /// Somebody said something.
-    Said { id: Id, message: Vec<u8> },
+    Said { id: Id, words: Words },
     /// The call is over, or came to nothing.
     Ended { id: Id, why: Option<Error> },
+}
+
+/// What is shown of a message. The rest of it is only counted, and not kept until its turn comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Words {
+    /// The first [`SHOWN_LIMIT`] bytes.
+    pub(super) shown: Vec<u8>,
+    /// The bytes of the whole message.
+    pub(super) length: usize,
+}
+
+impl Words {
+    pub(super) fn of(mut message: Vec<u8>) -> Self {
+        let length = message.len();
+        message.truncate(SHOWN_LIMIT);
+        // The room that the whole of it took goes back.
+        message.shrink_to_fit();
+        Self { shown: message, length }
+    }
 }
 
 /// Calls somebody, and accepts if they do.
@@ -80,7 +101,10 @@ fn listen(
     let ended = connected.and_then(|(call, mut incoming)| {
         let over = || Error::Declined;
         tell.send(Happening::Connected { id, call }).map_err(|_| over())?;
-        let deliver = |message| tell.send(Happening::Said { id, message }).map_err(|_| over());
+        let deliver = |message| {
+            let words = Words::of(message);
+            tell.send(Happening::Said { id, words }).map_err(|_| over())
+        };
         incoming.stream_to(&mut Whole::new(hold, deliver))
     });
     let _ = tell.send(Happening::Ended { id, why: ended.err() });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 use rustyline::error::ReadlineError;
 use rustyline::{Config, DefaultEditor, ExternalPrinter};
@@ -20,7 +20,9 @@ const HISTORY: usize = 1000;
 /// A line that is longer than this is cut.
 const LINE_LIMIT: u64 = 1 << 20;
 /// What may wait to be printed.
-const UNPRINTED_LIMIT: usize = 1024;
+const UNPRINTED_LIMIT: usize = 256;
+/// How long it is waited for room for more.
+const UNPRINTED_AFTER: Duration = Duration::from_secs(1);
 /// How long the last of it may take.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
@@ -68,7 +70,13 @@ impl Printer {
 
     fn print(&self, text: String) -> Result<(), Error> {
         let gone = || screen::unwritten(io::ErrorKind::BrokenPipe.into());
-        self.lines.as_ref().ok_or_else(gone)?.send(text).map_err(|_| gone())
+        match self.lines.as_ref().ok_or_else(gone)?.send_timeout(text, UNPRINTED_AFTER) {
+            Ok(()) => Ok(()),
+            // The editor may take nothing before it is asked for the next line, and it is us who ask: better a
+            // line that tears another than a chat that hangs.
+            Err(SendTimeoutError::Timeout(text)) => screen::line(text.trim_end_matches('\n')),
+            Err(SendTimeoutError::Disconnected(_)) => Err(gone()),
+        }
     }
 }
 

@@ -113,3 +113,17 @@ fn hanging_up_on_somebody_who_does_not_read_holds_no_thread_and_no_connection() 
     let _ = bob.socket().read_to_end(&mut rest);
     room.until(&happenings, |happening| matches!(happening, Happening::Ended { .. }));
 }
+
+#[test]
+fn what_waits_to_be_shown_of_a_message_is_what_will_be_shown() {
+    let (_room, happenings, bob, _incoming) = talking();
+    for message in [vec![b'x'; 1 << 20], vec![0; 1 << 20], b"short".to_vec()] {
+        bob.send(&message).unwrap();
+        let Happening::Said { words, .. } = happenings.recv_timeout(PATIENCE).unwrap() else {
+            panic!("that was not said");
+        };
+        let shown = message.len().min(16_384);
+        assert_eq!((words.length, &words.shown[..]), (message.len(), &message[..shown]));
+        assert!(words.shown.capacity() < 2 * 16_384, "{} bytes are kept", words.shown.capacity());
+    }
+}
