@@ -44,7 +44,7 @@ pub enum Error {
     },
     /// The other side began more than we hold unfinished, this many bytes.
     Held(usize),
-    /// The server lists more clients than we take, this many.
+    /// The server lists more clients than we take, this many, or has more of them come and go at once.
     Crowded(usize),
     /// Something of our own failed: a file, the terminal, a socket.
     Local {

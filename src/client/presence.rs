@@ -246,10 +246,14 @@ impl Keeper {
             };
             // The last handle on the old socket: now the server sees it closed.
             self.leaving.close();
+            let is_crowded = matches!(lost, Error::Crowded(_));
             if self.has_left() || self.tell(News::Lost(lost)).is_err() {
                 return;
             }
             if self.options.when_lost == WhenLost::GiveUp {
+                return;
+            }
+            if is_crowded && self.forget().is_err() {
                 return;
             }
             conversation = match self.reconnect() {
@@ -302,13 +306,8 @@ impl Keeper {
 
     fn take(&mut self, event: crate::lekt::client::Event) -> Result<Result<(), Left>, Error> {
         let was_complete = self.roll.is_complete();
-        let telling = &self.telling;
         let mut told = Ok(());
-        self.roll.apply(event, |change| {
-            if telling.send(News::Roll(change)).is_err() {
-                told = Err(Left);
-            }
-        })?;
+        self.roll.apply(event, |change| tell_change(&self.telling, change, &mut told))?;
         if !was_complete && self.roll.is_complete() && told.is_ok() {
             told = self.tell(News::Complete);
         }
@@ -316,13 +315,14 @@ impl Keeper {
     }
 
     fn settle(&mut self) -> Result<(), Left> {
-        let telling = &self.telling;
         let mut told = Ok(());
-        self.roll.settle(|change| {
-            if telling.send(News::Roll(change)).is_err() {
-                told = Err(Left);
-            }
-        });
+        self.roll.settle(|change| tell_change(&self.telling, change, &mut told));
+        told
+    }
+
+    fn forget(&mut self) -> Result<(), Left> {
+        let mut told = Ok(());
+        self.roll.forget(|change| tell_change(&self.telling, change, &mut told));
         told
     }
 
@@ -357,6 +357,12 @@ impl Keeper {
 
     fn has_left(&self) -> bool {
         self.leaving.asked.load(Ordering::SeqCst)
+    }
+}
+
+fn tell_change(telling: &Sender<News>, change: Change, told: &mut Result<(), Left>) {
+    if told.is_ok() && telling.send(News::Roll(change)).is_err() {
+        *told = Err(Left);
     }
 }
 

@@ -26,13 +26,23 @@ pub enum Change {
 }
 
 /// A local picture of the roll.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Roll {
     clients: BTreeMap<Ipv4Addr, Vec<Object>>,
     count: usize,
     /// Who was removed, and how often, and has not been added again yet.
     leaving: HashMap<Object, usize>,
+    /// How many that are.
+    leaving_count: usize,
+    /// How many there may be, those who are leaving among them.
+    limit: usize,
     first: FirstAnswer,
+}
+
+impl Default for Roll {
+    fn default() -> Self {
+        Self::of(ROLL_LIMIT)
+    }
 }
 
 /// The answer that adds everybody who is there; where it ends does not show before the next one.
@@ -46,6 +56,11 @@ enum FirstAnswer {
 }
 
 impl Roll {
+    fn of(limit: usize) -> Self {
+        let (clients, leaving) = (BTreeMap::new(), HashMap::new());
+        Self { clients, count: 0, leaving, leaving_count: 0, limit, first: FirstAnswer::default() }
+    }
+
     /// Everybody, by address.
     pub fn clients(&self) -> impl Iterator<Item = &Object> {
         self.clients.values().flatten()
@@ -71,15 +86,21 @@ impl Roll {
     pub fn reconnect(&mut self) {
         self.first = FirstAnswer::Awaited;
         for object in std::mem::take(&mut self.clients).into_values().flatten() {
-            *self.leaving.entry(object).or_default() += 1;
+            self.leaves(object);
         }
-        self.count = 0;
+    }
+
+    /// Tells that everybody has left: what a server that lied has told makes no room for what it tells next.
+    pub(super) fn forget(&mut self, tell: impl FnMut(Change)) {
+        self.reconnect();
+        self.first = FirstAnswer::Over;
+        self.settle(tell);
     }
 
     /// Applies what the server told, and tells what that changed.
     ///
     /// # Errors
-    /// The server lists more than [`ROLL_LIMIT`] clients.
+    /// The server lists more than [`ROLL_LIMIT`] clients, or has more of them come and go than that in one answer.
     pub fn apply(&mut self, event: Event, mut tell: impl FnMut(Change)) -> Result<(), Error> {
         match event {
             Event::Added(object) => self.add(object, tell),
@@ -87,8 +108,7 @@ impl Roll {
                 // A first answer removes nobody: this is the one after it.
                 self.end_first_answer(&mut tell);
                 for object in self.clients.remove(&address).unwrap_or_default() {
-                    self.count -= 1;
-                    *self.leaving.entry(object).or_default() += 1;
+                    self.leaves(object);
                 }
                 Ok(())
             }
@@ -122,6 +142,7 @@ impl Roll {
         if !self.is_complete() {
             return;
         }
+        self.leaving_count = 0;
         let mut left: Vec<Object> = std::mem::take(&mut self.leaving)
             .into_iter()
             .flat_map(|(object, times)| std::iter::repeat_n(object, times))
@@ -131,21 +152,32 @@ impl Roll {
     }
 
     fn add(&mut self, object: Object, mut tell: impl FnMut(Change)) -> Result<(), Error> {
-        if self.count == ROLL_LIMIT {
-            return Err(Error::Crowded(ROLL_LIMIT));
+        // Without those who are leaving, an answer that adds and removes without an end would never be too long.
+        if self.count + self.leaving_count >= self.limit && !self.leaving.contains_key(&object) {
+            return Err(Error::Crowded(self.limit));
         }
         self.count += 1;
         self.clients.entry(object.address).or_default().push(object.clone());
         let is_complete = self.is_complete();
         match self.leaving.get_mut(&object) {
-            Some(1) => {
-                self.leaving.remove(&object);
+            Some(times) => {
+                self.leaving_count -= 1;
+                *times -= 1;
+                if *times == 0 {
+                    self.leaving.remove(&object);
+                }
             }
-            Some(times) => *times -= 1,
             None if is_complete => tell(Change::Arrived(object)),
             None => tell(Change::Present(object)),
         }
         Ok(())
+    }
+
+    /// Somebody is on the roll no longer; whether that is told shows later.
+    fn leaves(&mut self, object: Object) {
+        self.count -= 1;
+        self.leaving_count += 1;
+        *self.leaving.entry(object).or_default() += 1;
     }
 
     fn end_first_answer(&mut self, tell: impl FnMut(Change)) {
@@ -254,5 +286,34 @@ mod tests {
         assert_eq!(told, [Change::Present(object(3, 3))]);
         roll.settle(|_| panic!("not before the first answer is over"));
         assert_eq!(apply(&mut roll, added(50, &[])), [Change::Departed(object(1, 1))]);
+    }
+
+    #[test]
+    fn an_endless_coming_and_going_is_given_up() {
+        let mut roll = Roll::of(10);
+        let mut outcome = Ok(());
+        for last in 0..=10 {
+            assert!(outcome.is_ok(), "{last} is within the bound");
+            outcome = roll.apply(Event::Added(object(last, 80)), |_| {});
+            roll.apply(Event::Removed(Ipv4Addr::new(127, 0, 0, last)), |_| {}).unwrap();
+        }
+        assert!(matches!(outcome, Err(Error::Crowded(10))));
+        let mut told = 0;
+        roll.forget(|_| told += 1);
+        assert_eq!((told, roll.len()), (10, 0));
+        roll.reconnect();
+        assert_eq!(apply(&mut roll, added(5, &[object(99, 1)])), [Change::Present(object(99, 1))]);
+    }
+
+    #[test]
+    fn a_full_roll_may_be_told_anew() {
+        let mut roll = Roll::of(3);
+        let all = [object(1, 1), object(1, 1), object(2, 2)];
+        apply(&mut roll, [added(5, &all), added(5, &[])].concat());
+        roll.reconnect();
+        assert_eq!(apply(&mut roll, [added(50, &all), added(50, &[])].concat()), []);
+        assert_eq!((roll.len(), roll.leaving_count), (3, 0));
+        let more = roll.apply(Event::Added(object(3, 3)), |_| {});
+        assert!(matches!(more, Err(Error::Crowded(3))));
     }
 }
