@@ -34,6 +34,8 @@ pub(super) struct Conversation {
     server: String,
     stream: TcpStream,
     client: Client,
+    /// Handshake and setup are over.
+    is_joined: bool,
     inflow: Inflow,
     out: Vec<u8>,
 }
@@ -52,13 +54,17 @@ impl Conversation {
         stream.set_write_timeout(Some(SEND_TIMEOUT)).map_err(|error| Error::lost(&place, error))?;
         let mut out = Vec::new();
         let client = Client::new(methods.iter().copied(), &mut out);
-        let mut joining = Self { server: place, stream, client, inflow: Inflow::of(READ_SIZE), out };
+        let inflow = Inflow::of(READ_SIZE);
+        let mut joining = Self { server: place, stream, client, is_joined: false, inflow, out };
         joining.send()?;
         let until = Instant::now() + JOIN_TIMEOUT;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match joining.hear(left)? {
-                Heard::Event(Event::Joined) => return Ok(joining),
+                Heard::Event(Event::Joined) => {
+                    joining.is_joined = true;
+                    return Ok(joining);
+                }
                 Heard::Event(_) => {}
                 Heard::Nothing if left.is_zero() => {
                     return Err(joining.lost("it does not answer; is it a LEKT server?"));
@@ -102,7 +108,10 @@ impl Conversation {
             match self.inflow.fill(&self.stream, Some(left)).map_err(|error| self.lost(error))? {
                 Came::Bytes => {}
                 Came::Nothing => return Ok(Heard::Nothing),
-                Came::EndOfStream if self.inflow.rest().is_empty() && self.client.may_end() => {
+                // Before we have joined there are no blocks that the end could cut short.
+                Came::EndOfStream
+                    if self.inflow.rest().is_empty() && (self.client.may_end() || !self.is_joined) =>
+                {
                     return Ok(Heard::End);
                 }
                 Came::EndOfStream => return Err(self.lost("it closed the connection in mid-sentence")),

@@ -33,3 +33,13 @@ fn leaving_is_quick_while_the_server_does_not_answer_us_again() {
     assert_eq!(gone.recv_timeout(JOIN_TIMEOUT / 2), Err(crossbeam_channel::RecvTimeoutError::Disconnected));
     drop(sockets);
 }
+
+#[test]
+fn a_server_that_closes_before_we_are_on_the_roll_is_told_from_one_that_breaks_off() {
+    let early = "it closed the connection before we were on the roll";
+    let broken = "it closed the connection in mid-sentence";
+    for (cut, why) in [(0, early), (3, broken), (8, early), (10, broken), (LOOKED_ON.len() - 4, broken)] {
+        let (place, _server) = server(vec![LOOKED_ON[..cut].to_vec()]);
+        assert_eq!(roster(&place).unwrap_err().to_string(), format!("lost {place}: {why}"), "cut at {cut}");
+    }
+}
