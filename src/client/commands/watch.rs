@@ -99,3 +99,29 @@ impl<'a> Told<'a> {
         Self { name, style, client, about }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_is_in_the_manual() {
+        let client = Object { address: [127, 0, 0, 9].into(), methods: vec![] };
+        let manual = include_str!("../../../man/rollcall.1");
+        let (_, events) = manual.split_once(".Ql event :\n").unwrap();
+        let (events, _) = events.split_once(".El\n").unwrap();
+        for news in [
+            News::Roll(Change::Present(client.clone())),
+            News::Roll(Change::Arrived(client.clone())),
+            News::Roll(Change::Departed(client)),
+            News::Complete,
+            News::Lost(Error::Declined),
+            News::Retrying(INTERVAL),
+            News::Rejoined,
+        ] {
+            let name = Told::of(&news).name;
+            let mut names = events.lines().filter_map(|line| line.strip_prefix(".It Li "));
+            assert!(names.any(|names| names.split(" , ").any(|listed| listed == name)), "{name}");
+        }
+    }
+}
