@@ -7,6 +7,8 @@ use std::time::Duration;
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// The longest wait, before jitter.
 pub const BACKOFF_LIMIT: Duration = Duration::from_secs(30);
+/// What has lasted this long went well: the waits begin anew.
+pub const BACKOFF_RESET: Duration = Duration::from_secs(30);
 
 /// Waits that double up to a bound, each between a half and one and a half of that: a thousand clients that
 /// lost the same server do not come back at once.
@@ -24,6 +26,13 @@ impl Default for Backoff {
 }
 
 impl Backoff {
+    /// The last try succeeded for this long. One that is lost at once is no better than one that failed.
+    pub fn lasted(&mut self, time: Duration) {
+        if time >= BACKOFF_RESET {
+            self.next = BACKOFF_FIRST;
+        }
+    }
+
     /// The wait before the next try.
     pub fn next_wait(&mut self) -> Duration {
         let wait = self.next;
@@ -43,6 +52,16 @@ mod tests {
     fn waits_double_up_to_a_bound_give_or_take_a_half() {
         let mut backoff = Backoff::default();
         for expected in [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
+            let wait = backoff.next_wait().as_millis();
+            assert!((expected / 2..=expected * 3 / 2).contains(&wait), "{wait} for {expected}");
+        }
+    }
+
+    #[test]
+    fn the_waits_begin_anew_only_after_what_has_lasted() {
+        let mut backoff = Backoff::default();
+        for (lasted, expected) in [(0, 500), (1, 1_000), (29, 2_000), (30, 500), (0, 1_000), (9_999, 500)] {
+            backoff.lasted(Duration::from_secs(lasted));
             let wait = backoff.next_wait().as_millis();
             assert!((expected / 2..=expected * 3 / 2).contains(&wait), "{wait} for {expected}");
         }

@@ -22,7 +22,7 @@ mod ringing;
 mod roll;
 mod server;
 
-pub use backoff::{BACKOFF_FIRST, BACKOFF_LIMIT, Backoff};
+pub use backoff::{BACKOFF_FIRST, BACKOFF_LIMIT, BACKOFF_RESET, Backoff};
 pub use call::{Call, Incoming};
 pub use clock::LocalTime;
 pub use error::Error;

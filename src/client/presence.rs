@@ -157,6 +157,7 @@ impl Presence {
             server: server.to_owned(),
             options,
             roll: Roll::default(),
+            backoff: Backoff::default(),
             telling,
             stopped,
             leaving: Arc::clone(&leaving),
@@ -229,6 +230,7 @@ struct Keeper {
     server: String,
     options: PresenceOptions,
     roll: Roll,
+    backoff: Backoff,
     telling: Sender<News>,
     stopped: Receiver<()>,
     leaving: Arc<Leaving>,
@@ -240,10 +242,12 @@ struct Left;
 impl Keeper {
     fn keep(mut self, mut conversation: Conversation) {
         loop {
+            let joined = Instant::now();
             let lost = match self.follow(conversation) {
                 Ok(Left) => return,
                 Err(error) => error,
             };
+            self.backoff.lasted(joined.elapsed());
             // The last handle on the old socket: now the server sees it closed.
             self.leaving.close();
             let is_crowded = matches!(lost, Error::Crowded(_));
@@ -281,15 +285,18 @@ impl Keeper {
             }
             match conversation.hear(wait)? {
                 Heard::Event(event) => {
-                    heard = Instant::now();
                     if self.take(event)?.is_err() {
                         return Ok(Left);
                     }
+                    // Not before: while nobody hears our news we do not hear the server either.
+                    heard = Instant::now();
                 }
                 Heard::Nothing => {
+                    let nothing_since = heard.elapsed();
                     if self.settle().is_err() {
                         return Ok(Left);
                     }
+                    heard = Instant::now() - nothing_since;
                 }
                 Heard::End => return Err(conversation.lost("it closed the connection")),
             }
@@ -327,10 +334,9 @@ impl Keeper {
     }
 
     /// Tries until the server is there again.
-    fn reconnect(&self) -> Result<Conversation, Left> {
-        let mut backoff = Backoff::default();
+    fn reconnect(&mut self) -> Result<Conversation, Left> {
         loop {
-            let wait = backoff.next_wait();
+            let wait = self.backoff.next_wait();
             self.tell(News::Retrying(wait))?;
             if self.stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) || self.has_left() {
                 return Err(Left);

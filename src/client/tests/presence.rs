@@ -43,3 +43,37 @@ fn a_server_that_closes_before_we_are_on_the_roll_is_told_from_one_that_breaks_o
         assert_eq!(roster(&place).unwrap_err().to_string(), format!("lost {place}: {why}"), "cut at {cut}");
     }
 }
+
+#[test]
+fn a_server_that_lets_us_in_and_closes_is_tried_less_and_less_often() {
+    let (place, _server) = server(vec![JOINED.to_vec(); 3]);
+    let presence = Presence::join(&place, reconnecting()).unwrap();
+    let waits = presence.news().iter().filter_map(|news| match news {
+        News::Retrying(wait) => Some(wait),
+        _ => None,
+    });
+    let third = waits.take(3).last().unwrap();
+    // The first is at most three quarters of a second.
+    assert!(third >= BACKOFF_FIRST * 2, "{third:?}");
+}
+
+#[test]
+fn a_reader_of_ours_who_is_slow_is_not_the_servers_silence() {
+    let many = answer(&[7; 255]).repeat(10);
+    let (place, _server) = server(vec![[LOOKED_ON, &many, EMPTY].concat()]);
+    let patience = Duration::from_millis(80);
+    let options = PresenceOptions { heartbeat: patience / 4, patience, ..PresenceOptions::default() };
+    let presence = Presence::join(&place, options).unwrap();
+    let until = std::time::Instant::now() + PATIENCE;
+    while presence.news().len() < NEWS_LIMIT {
+        assert!(std::time::Instant::now() < until, "no news");
+        thread::yield_now();
+    }
+    // The time itself is what is tried here: more of it than the server would be given.
+    assert!(crossbeam_channel::after(patience * 3).recv().is_ok());
+    let lost = presence.news().iter().find_map(|news| match news {
+        News::Lost(error) => Some(error.to_string()),
+        _ => None,
+    });
+    assert_eq!(lost.unwrap(), format!("lost {place}: it closed the connection"));
+}
