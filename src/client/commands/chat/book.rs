@@ -49,7 +49,7 @@ impl Book {
     /// Whom we reached there.
     pub(super) fn learn(&mut self, reach: SocketAddr, nickname: &str) {
         if self.learned.len() < LEARNED_LIMIT || self.learned.contains_key(&reach) {
-            self.learned.insert(reach, nickname.to_owned());
+            self.learned.insert(reach, names::word(nickname));
         }
     }
 
@@ -63,10 +63,10 @@ impl Book {
         }
     }
 
-    /// The name of a client, or its address; made printable.
+    /// The name of a client, or its address: what is shown, and what [`find`](Self::find) takes.
     pub(super) fn name(&self, client: &Object) -> String {
         let nickname = names::reach(client).and_then(|reach| self.learned.get(&reach));
-        nickname.map_or_else(|| names::place(client), |nickname| Printable(nickname).to_string())
+        nickname.cloned().unwrap_or_else(|| names::place(client))
     }
 
     /// Where to call whom: a number or a name in `/who`, an address, or address and port.
@@ -136,6 +136,21 @@ mod tests {
             (book.name(&client(1, 80)), book.name(&client(1, 81))),
             ("bob".to_owned(), "127.0.0.1:81".to_owned())
         );
+    }
+
+    #[test]
+    fn whatever_name_is_shown_is_one_that_is_found() {
+        let mut book = Book::default();
+        for (port, nickname) in
+            [(1, "bob smith"), (2, "a:b"), (3, "4"), (4, "127.0.0.1"), (5, "127.0.0.1:1"), (6, " ")]
+        {
+            book.arrived(&client(1, port));
+            book.learn(reach(1, port), nickname);
+        }
+        for port in 1..=6 {
+            let shown = book.name(&client(1, port));
+            assert_eq!(book.find(&shown), Ok(reach(1, port).to_string()), "{shown}");
+        }
     }
 
     #[test]

@@ -21,12 +21,10 @@ use crate::client::hold::Hold;
 use crate::client::presence::News;
 use crate::client::ringing::Decider;
 use crate::client::roll::Change;
-use crate::wire::text::{Printable, truncate};
+use crate::wire::text::Printable;
 
 /// Lines that are shown of one message.
 const LINES_LIMIT: usize = 256;
-/// Bytes of a nickname that name a conversation.
-const NAME_LIMIT: usize = 64;
 
 /// What the other is told when we hang up before both have accepted.
 const HUNG_UP: &str = "the other has hung up";
@@ -243,12 +241,10 @@ impl Room {
         }
     }
 
-    /// What a call with `nickname` is called here: that, with a number behind it where there are several, and
-    /// without what a command line would take apart.
+    /// What a call with `nickname` is called here: the name in `/who`, with a number behind it where there
+    /// are several.
     fn unique(&self, nickname: &str) -> String {
-        let short = truncate(nickname, NAME_LIMIT);
-        let plain: String = Printable(short).to_string().split_whitespace().collect::<Vec<_>>().join("_");
-        let plain = if plain.is_empty() { "somebody".to_owned() } else { plain };
+        let plain = names::word(nickname);
         let taken = |name: &str| self.calls.values().any(|conversation| conversation.name == name);
         if !taken(&plain) {
             return plain;
