@@ -1,5 +1,6 @@
 //! Command lines: what all commands read alike.
 
+use std::env::VarError;
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use getopts::{Fail, Matches, Options};
 use crate::client::error::Error;
 use crate::client::net::{self, SERVER_PORT};
 use crate::lekt::wire::STRING_LIMIT;
-use crate::wire::text::Printable;
+use crate::wire::text::{Escaped, Printable};
 
 /// Where the server is unless anything says otherwise.
 const DEFAULT_SERVER: &str = "127.0.0.1:7890";
@@ -37,6 +38,10 @@ pub(super) fn parse(
     brief: &str,
 ) -> Result<Parsed, Error> {
     options.optflag("h", "help", "print this and exit");
+    if let Some(odd) = arguments.iter().find(|argument| argument.to_str().is_none()) {
+        let odd = Escaped(odd.as_encoded_bytes());
+        return Err(Error::Usage(format!("the argument \"{odd}\" is not UTF-8; only that is taken")));
+    }
     let matches = options.parse(arguments).map_err(|fail| Error::Usage(told(&fail)))?;
     if matches.opt_present("help") {
         return Ok(Parsed::Help(options.usage(brief).trim_end().to_owned()));
@@ -63,9 +68,15 @@ fn told(fail: &Fail) -> String {
 
 /// The server that is meant: what was said, what the environment says, or the one of this machine.
 pub(super) fn server(said: Option<&String>) -> Result<String, Error> {
-    let from_environment = || std::env::var("ROLLCALL_SERVER").ok().filter(|server| !server.is_empty());
-    let server = said.cloned().or_else(from_environment);
-    net::place(server.as_deref().unwrap_or(DEFAULT_SERVER), Some(SERVER_PORT))
+    let server = match (said, std::env::var("ROLLCALL_SERVER")) {
+        (Some(said), _) => said.clone(),
+        (None, Ok(server)) if !server.is_empty() => server,
+        (None, Err(VarError::NotUnicode(_))) => {
+            return Err(Error::Usage("ROLLCALL_SERVER is not UTF-8; only that is taken".to_owned()));
+        }
+        (None, _) => DEFAULT_SERVER.to_owned(),
+    };
+    net::place(&server, Some(SERVER_PORT))
 }
 
 /// The nickname, which has to be given and to fit into a packet.
@@ -140,6 +151,16 @@ mod tests {
             assert_eq!(nickname(&matches(&["--nick", nick])).is_ok(), fits, "{nick:?}");
         }
         assert!(nickname(&matches(&[])).is_err());
+    }
+
+    #[test]
+    fn arguments_that_are_not_utf_8_are_told_as_they_are() {
+        use std::os::unix::ffi::OsStringExt;
+        for before in [&[][..], &["--nick".into()]] {
+            let arguments = [before, &[OsString::from_vec(b"b\xff".to_vec())]].concat();
+            let Err(error) = parse(Options::new(), arguments, 1, "") else { panic!("that was taken") };
+            assert_eq!(error.to_string(), r#"the argument "b\xff" is not UTF-8; only that is taken"#);
+        }
     }
 
     #[test]
