@@ -10,7 +10,7 @@ use std::time::Instant;
 use crossbeam_channel::Sender;
 
 use super::book::Book;
-use super::talk::{FAREWELL, Happening, Id, Speaker, Words};
+use super::talk::{self, FAREWELL, Happening, Id, Speaker, Threads, Words};
 use super::terminal::Paper;
 use super::typed::{HELP, Typed};
 use crate::client::call::Call;
@@ -63,6 +63,7 @@ pub(super) struct Room {
     tell: Sender<Happening>,
     ids: Arc<AtomicU64>,
     hold: Hold,
+    threads: Threads,
     book: Book,
     calls: BTreeMap<Id, Conversation>,
     current: Option<Id>,
@@ -80,7 +81,8 @@ impl Room {
         hold: Hold,
     ) -> Self {
         let (book, calls) = (Book::default(), BTreeMap::new());
-        Self { nickname, paper, colours, tell, ids, hold, book, calls, current: None, waits_for: None }
+        let (threads, current, waits_for): (Threads, _, _) = (talk::of_system, None, None);
+        Self { nickname, paper, colours, tell, ids, hold, threads, book, calls, current, waits_for }
     }
 
     /// What stands before the line being typed. It cannot change while somebody types, and so says nothing of
@@ -196,7 +198,10 @@ impl Room {
             self.book.learn(call.remote(), call.nickname());
             name = self.unique(call.nickname());
         }
-        let stage = Stage::Talking(Speaker::start(call)?);
+        let stage = match Speaker::start(self.threads, call) {
+            Ok(speaker) => Stage::Talking(speaker),
+            Err(error) => return self.ended(id, Some(error)),
+        };
         self.calls.insert(id, Conversation { name: name.clone(), stage });
         self.current = Some(id);
         self.styled(Style::Good, &format!("you are talking to {name}"))

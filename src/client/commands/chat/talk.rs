@@ -1,5 +1,6 @@
 //! The threads of a chat: each call has one that listens, and one that speaks once it is connected.
 
+use std::io;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
@@ -61,14 +62,18 @@ impl Words {
 }
 
 /// Calls somebody, and accepts if they do.
+///
+/// # Errors
+/// There is no thread to be had.
 pub(super) fn dial(
+    threads: Threads,
     id: Id,
     place: String,
     nickname: String,
     tell: Sender<Happening>,
     hold: Hold,
 ) -> Result<(), Error> {
-    spawn("call", move || {
+    spawn(threads, "call", move || {
         let connected = Ringing::call(&place, &nickname).and_then(|mut ringing| {
             // So that our user can hang up before anybody has answered.
             let dialed = Happening::Dialed { id, decider: ringing.decider() };
@@ -113,17 +118,22 @@ fn listen(
 /// Somebody who is being talked to: what is said waits here for them to read it.
 #[derive(Debug)]
 pub(super) struct Speaker {
+    threads: Threads,
     call: Call,
     unsaid: Option<Sender<Vec<u8>>>,
     done: Receiver<()>,
 }
 
 impl Speaker {
-    pub(super) fn start(call: Call) -> Result<Self, Error> {
+    /// Somebody with whom we have just been connected.
+    ///
+    /// # Errors
+    /// There is no thread to be had; the conversation is over then.
+    pub(super) fn start(threads: Threads, call: Call) -> Result<Self, Error> {
         let (unsaid, to_say) = bounded::<Vec<u8>>(UNSAID_LIMIT);
         let (finished, done) = bounded(0);
         let speaking = call.clone();
-        spawn("speak", move || {
+        let speaks = spawn(threads, "speak", move || {
             // If something cannot be said, the listener tells why.
             if to_say.iter().all(|message| speaking.send(&message).is_ok()) {
                 speaking.finish();
@@ -132,8 +142,9 @@ impl Speaker {
                 thread::sleep(LINGER);
                 speaking.close();
             }
-        })?;
-        Ok(Self { call, unsaid: Some(unsaid), done })
+        });
+        speaks.inspect_err(|_| call.close())?;
+        Ok(Self { threads, call, unsaid: Some(unsaid), done })
     }
 
     /// Says something; false if too much waits to be read already.
@@ -146,7 +157,7 @@ impl Speaker {
     pub(super) fn hang_up(mut self) {
         self.finish();
         let (call, done) = (self.call.clone(), self.done);
-        let waiting = spawn("farewell", move || {
+        let waiting = spawn(self.threads, "farewell", move || {
             if done.recv_timeout(FAREWELL) == Err(RecvTimeoutError::Timeout) {
                 call.close();
             }
@@ -172,7 +183,17 @@ impl Speaker {
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
-    let spawned = thread::Builder::new().name(name.to_owned()).spawn(work);
-    spawned.map(drop).map_err(|cause| Error::local("start a thread", cause))
+/// From where threads come: they may run out.
+pub(super) type Threads = fn(thread::Builder, Work) -> io::Result<()>;
+/// What a thread is for.
+pub(super) type Work = Box<dyn FnOnce() + Send>;
+
+/// The threads of the system.
+pub(super) fn of_system(builder: thread::Builder, work: Work) -> io::Result<()> {
+    builder.spawn(work).map(drop)
+}
+
+fn spawn(threads: Threads, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    let spawned = threads(thread::Builder::new().name(name.to_owned()), Box::new(work));
+    spawned.map_err(|cause| Error::local("start a thread", cause))
 }

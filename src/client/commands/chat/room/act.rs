@@ -54,7 +54,10 @@ impl Room {
         let name = Printable(whom).to_string();
         self.tell(&format!("calling {name}"))?;
         let (nickname, tell, hold) = (self.nickname.clone(), self.tell.clone(), self.hold.clone());
-        talk::dial(id, place, nickname, tell, hold)?;
+        if let Err(error) = talk::dial(self.threads, id, place, nickname, tell, hold) {
+            self.tell(&error.to_string())?;
+            return Ok(Next::AskForALine);
+        }
         self.calls.insert(id, Conversation { name, stage: Stage::Dialing });
         Ok(self.wait_for(id))
     }

@@ -114,6 +114,34 @@ fn hanging_up_on_somebody_who_does_not_read_holds_no_thread_and_no_connection() 
     room.until(&happenings, |happening| matches!(happening, Happening::Ended { .. }));
 }
 
+/// No threads are left.
+fn no_threads(_: thread::Builder, _: crate::client::commands::chat::talk::Work) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::WouldBlock.into())
+}
+
+#[test]
+fn a_call_for_which_there_is_no_thread_is_the_only_one_to_end() {
+    let (mut room, happenings, _bob, _incoming) = talking();
+    let (listener, place) = phone();
+    room.threads = no_threads;
+    room.types(&format!("/call {place}"));
+    assert_eq!(room.calls.len(), 1, "bob is still talked to");
+
+    room.threads = talk::of_system;
+    room.types(&format!("/call {place}"));
+    let mut carol = Ringing::answer(listener.accept().unwrap().0, "carol").unwrap();
+    carol.introduced().unwrap();
+    carol.decider().accept().unwrap();
+    room.until(&happenings, |happening| matches!(happening, Happening::Dialed { .. }));
+    room.threads = no_threads;
+    room.until(&happenings, |happening| matches!(happening, Happening::Connected { .. }));
+    assert_eq!(room.calls.len(), 1, "carol is not talked to");
+    let (_call, mut incoming) = carol.connected().unwrap();
+    assert_eq!(incoming.next_message().unwrap(), None, "and is hung up on");
+    let Some(id) = room.current else { panic!("bob has been forgotten") };
+    assert!(room.calls[&id].is_talking());
+}
+
 #[test]
 fn what_waits_to_be_shown_of_a_message_is_what_will_be_shown() {
     let (_room, happenings, bob, _incoming) = talking();
