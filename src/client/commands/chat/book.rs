@@ -69,6 +69,13 @@ impl Book {
         nickname.cloned().unwrap_or_else(|| names::place(client))
     }
 
+    /// The name of whoever listens there, or the place; made printable.
+    pub(super) fn name_at(&self, place: &str) -> String {
+        let reach = place.parse().ok();
+        let learned = reach.and_then(|reach: SocketAddr| self.learned.get(&reach));
+        learned.cloned().unwrap_or_else(|| Printable(place).to_string())
+    }
+
     /// Where to call whom: a number or a name in `/who`, an address, or address and port.
     ///
     /// # Errors
@@ -150,6 +157,7 @@ mod tests {
         for port in 1..=6 {
             let shown = book.name(&client(1, port));
             assert_eq!(book.find(&shown), Ok(reach(1, port).to_string()), "{shown}");
+            assert_eq!(book.name_at(&reach(1, port).to_string()), shown);
         }
     }
 

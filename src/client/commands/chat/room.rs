@@ -27,7 +27,7 @@ use crate::wire::text::Printable;
 const LINES_LIMIT: usize = 256;
 
 /// What the other is told when we hang up before both have accepted.
-const HUNG_UP: &str = "the other has hung up";
+const HUNG_UP: &str = "hung up";
 
 /// What to do once something was seen to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,19 +188,19 @@ impl Room {
     }
 
     fn connected(&mut self, id: Id, call: Call) -> Result<(), Error> {
-        let Some(conversation) = self.calls.get(&id) else {
+        // Taken out, so that its own name is free for it.
+        let Some(Conversation { mut name, stage }) = self.calls.remove(&id) else {
             // Hung up in the meantime.
             call.close();
             return Ok(());
         };
-        let mut name = conversation.name.clone();
-        if let Stage::Dialing | Stage::Calls(_) = conversation.stage {
+        if let Stage::Dialing | Stage::Calls(_) = stage {
             self.book.learn(call.remote(), call.nickname());
             name = self.unique(call.nickname());
         }
         let stage = match Speaker::start(self.threads, call) {
             Ok(speaker) => Stage::Talking(speaker),
-            Err(error) => return self.ended(id, Some(error)),
+            Err(error) => return self.styled(Style::Bad, &error.to_string()),
         };
         self.calls.insert(id, Conversation { name: name.clone(), stage });
         self.current = Some(id);
@@ -231,25 +231,31 @@ impl Room {
             // We have hung up ourselves.
             return Ok(());
         };
-        if self.current == Some(id) {
-            self.current = self.calls.iter().find(|(_, other)| other.is_talking()).map(|(&id, _)| id);
-        }
         let name = conversation.name;
-        match (why, conversation.stage) {
+        let told = match (why, conversation.stage) {
             (Some(Error::Declined), _) => self.tell(&format!("{name} was rejected")),
+            (Some(Error::Rejected { reason, .. }), Stage::Rings(_) | Stage::Accepted(_)) => {
+                self.tell(&format!("{name} has given up: {}", Printable(&reason)))
+            }
             (Some(error @ Error::Rejected { .. }), _) => self.styled(Style::Bad, &error.to_string()),
             (Some(Error::Lost { .. }), Stage::Rings(_) | Stage::Accepted(_)) => {
                 self.tell(&format!("{name} has given up"))
             }
             (Some(error), _) => self.styled(Style::Bad, &error.to_string()),
             (None, _) => self.styled(Style::Bad, &format!("{name} has hung up")),
-        }
+        };
+        told?;
+        self.turn_from(id)
     }
 
     /// What a call with `nickname` is called here: the name in `/who`, with a number behind it where there
     /// are several.
     fn unique(&self, nickname: &str) -> String {
-        let plain = names::word(nickname);
+        self.apart(names::word(nickname))
+    }
+
+    /// That name, told apart from those of the other calls.
+    fn apart(&self, plain: String) -> String {
         let taken = |name: &str| self.calls.values().any(|conversation| conversation.name == name);
         if !taken(&plain) {
             return plain;
@@ -275,12 +281,6 @@ impl Room {
                 speaker.close();
             }
         }
-    }
-}
-
-impl Conversation {
-    fn is_talking(&self) -> bool {
-        matches!(self.stage, Stage::Talking(_))
     }
 }
 

@@ -51,7 +51,7 @@ impl Room {
             return Ok(Next::AskForALine);
         }
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
-        let name = Printable(whom).to_string();
+        let name = self.apart(self.book.name_at(&place));
         self.tell(&format!("calling {name}"))?;
         let (nickname, tell, hold) = (self.nickname.clone(), self.tell.clone(), self.hold.clone());
         if let Err(error) = talk::dial(self.threads, id, place, nickname, tell, hold) {
@@ -138,10 +138,21 @@ impl Room {
             // It ends as soon as the other is reached.
             Stage::Dialing => {}
         }
-        if self.current == Some(id) {
-            self.current = self.find(None, Stage::talks);
+        self.tell(&format!("you have hung up on {}", conversation.name))?;
+        self.turn_from(id)
+    }
+
+    /// A conversation is over. If it was the one that is talked to, another one is from now on, which has to be told:
+    /// what is typed next goes there.
+    pub(super) fn turn_from(&mut self, id: Id) -> Result<(), Error> {
+        if self.current != Some(id) {
+            return Ok(());
         }
-        self.tell(&format!("you have hung up on {}", conversation.name))
+        self.current = self.find(None, Stage::talks);
+        match self.current.and_then(|id| self.calls.get(&id)).map(|other| other.name.clone()) {
+            Some(name) => self.tell(&format!("you are talking to {name} again")),
+            None => Ok(()),
+        }
     }
 
     /// The first call of that name, or of any name, at such a stage.

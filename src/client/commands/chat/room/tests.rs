@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::*;
 use crate::client::ringing::Ringing;
+use crate::lekt::wire::{Method, Object};
 
 /// Bounds what would otherwise hang.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -67,7 +68,7 @@ fn a_call_that_is_hung_up_on_stops_ringing_on_the_other_side() {
     assert_eq!(bob.introduced().unwrap(), "alice");
     room.until(&happenings, |happening| matches!(happening, Happening::Dialed { .. }));
     room.types("/hangup");
-    assert_eq!(bob.connected().unwrap_err().to_string(), "rejected by alice: the other has hung up");
+    assert_eq!(bob.connected().unwrap_err().to_string(), "rejected by alice: hung up");
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn a_call_that_is_hung_up_on_before_anybody_is_reached_ends_when_somebody_is() {
     room.until(&happenings, |happening| matches!(happening, Happening::Dialed { .. }));
     let mut bob = Ringing::answer(listener.accept().unwrap().0, "bob").unwrap();
     let heard = bob.introduced().and_then(|_| bob.connected().map(drop));
-    assert!(heard.unwrap_err().to_string().ends_with("the other has hung up"));
+    assert!(heard.unwrap_err().to_string().ends_with("hung up"));
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn a_call_that_we_have_accepted_can_be_hung_up_on_before_the_caller_has() {
     room.types("/accept");
     room.types("/hangup");
     bob.introduced().unwrap();
-    assert_eq!(bob.connected().unwrap_err().to_string(), "rejected by alice: the other has hung up");
+    assert_eq!(bob.connected().unwrap_err().to_string(), "rejected by alice: hung up");
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn a_call_for_which_there_is_no_thread_is_the_only_one_to_end() {
     let (_call, mut incoming) = carol.connected().unwrap();
     assert_eq!(incoming.next_message().unwrap(), None, "and is hung up on");
     let Some(id) = room.current else { panic!("bob has been forgotten") };
-    assert!(room.calls[&id].is_talking());
+    assert!(matches!(room.calls[&id].stage, Stage::Talking(_)));
 }
 
 #[test]
@@ -154,4 +155,32 @@ fn what_waits_to_be_shown_of_a_message_is_what_will_be_shown() {
         assert_eq!((words.length, &words.shown[..]), (message.len(), &message[..shown]));
         assert!(words.shown.capacity() < 2 * 16_384, "{} bytes are kept", words.shown.capacity());
     }
+}
+
+#[test]
+fn somebody_who_is_called_by_name_keeps_it() {
+    let (mut room, happenings) = room();
+    let (listener, place) = phone();
+    let reach = listener.local_addr().unwrap();
+    let port = reach.port();
+    let bob = Object { address: [127, 0, 0, 1].into(), methods: vec![Method::DirectTcp { port }] };
+    room.hear(&News::Roll(Change::Arrived(bob))).unwrap();
+    room.book.learn(reach, "bob");
+    let mut on_the_phone = Vec::new();
+    for (typed, expected) in
+        [("/call 1", "bob"), ("/call bob", "bob-2"), (&*format!("/call {place}"), "bob-3")]
+    {
+        room.types(typed);
+        let mut ringing = Ringing::answer(listener.accept().unwrap().0, "bob").unwrap();
+        ringing.introduced().unwrap();
+        ringing.decider().accept().unwrap();
+        let names = |room: &Room| room.calls.values().last().map(|call| call.name.clone());
+        assert_eq!(names(&room).as_deref(), Some(expected), "{typed}: while it is called");
+        room.until(&happenings, |happening| matches!(happening, Happening::Connected { .. }));
+        assert_eq!(names(&room).as_deref(), Some(expected), "{typed}: when it is talked to");
+        on_the_phone.push(ringing);
+    }
+    room.types("/hangup");
+    let current = room.current.map(|id| room.calls[&id].name.clone());
+    assert_eq!(current.as_deref(), Some("bob"), "another one is talked to from now on");
 }
