@@ -115,7 +115,10 @@ fn several_conversations_go_on_at_once(engine: Engine) {
     let mut carol = chat("carol", &server);
     carol.types(format!("/call {alices}\n"));
     alice.shows("* carol calls");
-    alice.types("/reject carol not today\n");
+    alice.types("/reject dave\n");
+    alice.shows("* nobody who is called dave calls; /who shows who does");
+    alice.types("/reject carol not today\n/hangup dave\n");
+    alice.shows("* you are not talking to dave; /who shows to whom you are");
     carol.shows("not today");
     alice.shows("* carol was rejected");
     other.types("/quit\n");

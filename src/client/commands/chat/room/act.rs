@@ -65,7 +65,7 @@ impl Room {
     pub(super) fn accept(&mut self, whom: Option<&str>) -> Result<Next, Error> {
         let found = self.find(whom, Stage::rings).and_then(|id| Some((id, self.calls.get_mut(&id)?)));
         let Some((id, conversation)) = found else {
-            self.tell("nobody calls")?;
+            self.tell(&not_ringing(whom))?;
             return Ok(Next::AskForALine);
         };
         if let Stage::Rings(decider) = &conversation.stage
@@ -88,7 +88,7 @@ impl Room {
 
     pub(super) fn reject(&mut self, whom: Option<&str>, why: &str) -> Result<(), Error> {
         let Some(id) = self.find(whom, Stage::rings) else {
-            return self.tell("nobody calls");
+            return self.tell(&not_ringing(whom));
         };
         let why = if why.is_empty() { "the call was declined" } else { why };
         if let Some(Conversation { stage: Stage::Rings(decider), .. }) = self.calls.get(&id) {
@@ -99,7 +99,7 @@ impl Room {
 
     pub(super) fn message(&mut self, whom: &str, text: Option<String>) -> Result<(), Error> {
         let Some(id) = self.find(Some(whom), Stage::talks) else {
-            return self.tell(&format!("you are not talking to {}", Printable(whom)));
+            return self.tell(&not_talking(whom));
         };
         match text {
             Some(text) => self.say(Some(id), text),
@@ -127,7 +127,7 @@ impl Room {
         let current = if whom.is_none() { self.current } else { None };
         let found = current.or_else(|| self.find(whom, |stage| !stage.rings()));
         let Some((id, conversation)) = found.and_then(|id| self.calls.remove_entry(&id)) else {
-            return self.tell("there is nothing to hang up");
+            return self.tell(&whom.map_or_else(|| "there is nothing to hang up".to_owned(), not_talking));
         };
         match conversation.stage {
             Stage::Talking(speaker) => speaker.hang_up(),
@@ -160,6 +160,17 @@ impl Room {
         let fits = |call: &Conversation| stage(&call.stage) && whom.is_none_or(|whom| call.name == whom);
         self.calls.iter().find(|(_, call)| fits(call)).map(|(&id, _)| id)
     }
+}
+
+fn not_ringing(whom: Option<&str>) -> String {
+    match whom {
+        Some(whom) => format!("nobody who is called {} calls; /who shows who does", Printable(whom)),
+        None => "nobody calls".to_owned(),
+    }
+}
+
+fn not_talking(whom: &str) -> String {
+    format!("you are not talking to {}; /who shows to whom you are", Printable(whom))
 }
 
 impl Stage {
