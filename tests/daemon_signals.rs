@@ -6,6 +6,7 @@ mod common;
 
 use std::fs;
 use std::thread;
+use std::time::Duration;
 
 use common::*;
 
@@ -16,10 +17,24 @@ on_both_engines!(
     a_client_that_does_not_read_does_not_hold_up_the_end,
     nobody_is_let_in_any_more_at_the_end,
     hup_disconnects_nobody,
+    a_daemon_that_was_stopped_reads_before_it_judges,
     usr1_logs_the_status,
     the_pid_file_is_there_as_long_as_the_daemon,
     a_pid_file_that_cannot_be_written_is_a_failure,
 );
+
+/// A laptop that slept, or a machine that was frozen: what clients have sent meanwhile counts.
+fn a_daemon_that_was_stopped_reads_before_it_judges(engine: Engine) {
+    let daemon = Daemon::start(engine, &["--heartbeat-timeout", "1"]);
+    let mut client = Raw::joined(2, daemon.address(), 1);
+    client.hears_nothing();
+    daemon.signal("STOP");
+    client.beat();
+    assert!(!client.hears_within(Duration::from_millis(1500)), "the daemon is not stopped");
+    daemon.signal("CONT");
+    client.expect_answer(&[], &[]);
+    client.hears_nothing();
+}
 
 fn ends_well(engine: Engine, signal: &str) {
     let mut daemon = Daemon::start(engine, &[]);
