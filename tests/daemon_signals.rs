@@ -20,6 +20,8 @@ on_both_engines!(
     a_daemon_that_was_stopped_reads_before_it_judges,
     usr1_logs_the_status,
     the_pid_file_is_there_as_long_as_the_daemon,
+    a_pid_file_is_written_through_no_link,
+    a_pid_file_of_another_daemon_is_left_alone,
     a_pid_file_that_cannot_be_written_is_a_failure,
 );
 
@@ -138,6 +140,29 @@ fn the_pid_file_is_there_as_long_as_the_daemon(engine: Engine) {
     assert_eq!(fs::read_to_string(&file).unwrap(), format!("{}\n", daemon.pid()));
     daemon.terminate();
     assert!(!fs::exists(&file).unwrap());
+}
+
+fn a_pid_file_is_written_through_no_link(engine: Engine) {
+    let place = Place::new();
+    let (file, victim) = (place.text("pid"), place.text("victim"));
+    fs::write(&victim, "precious").unwrap();
+    let trap = format!("ln -s '{victim}' '{file}'.$$");
+    let mut daemon = Daemon::spawn(&mut Daemon::command_after(&trap, engine, &["--pid-file", &file]));
+    assert!(fs::symlink_metadata(&file).unwrap().is_file());
+    daemon.terminate();
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    std::os::unix::fs::symlink(&victim, &file).unwrap();
+    let output = Daemon::finish(&mut Daemon::command(engine, &["--pid-file", &file]));
+    assert_eq!(output.status.code(), Some(1), "what is there is no regular file");
+}
+
+fn a_pid_file_of_another_daemon_is_left_alone(engine: Engine) {
+    let place = Place::new();
+    let file = place.text("pid");
+    let mut first = Daemon::start(engine, &["--pid-file", &file]);
+    let second = Daemon::start(engine, &["--pid-file", &file]);
+    first.terminate();
+    assert_eq!(fs::read_to_string(&file).unwrap(), format!("{}\n", second.pid()));
 }
 
 fn a_pid_file_that_cannot_be_written_is_a_failure(engine: Engine) {
