@@ -118,7 +118,7 @@ fn the_user_is_asked_and_may_say_no_and_yes() {
     bob.types("n\n");
     let alice = alice.finish();
     assert_eq!((alice.code, alice.stderr.contains("the call was declined")), (Some(3), true));
-    bob.says("alice was rejected");
+    bob.says(") called and was rejected");
     let mut carol = Rollcall::start(&["call", "--nick", "carol", &address]);
     bob.says("carol calls from ");
     bob.types("y\n");

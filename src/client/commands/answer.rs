@@ -56,6 +56,32 @@ struct Answering {
     broken: Sender<Result<(), Error>>,
 }
 
+/// The turn to be the one call of `--once`. Dropped, it is free for the next one: a call that came to nothing was
+/// not the one that was meant.
+#[must_use]
+struct Turn<'a>(Option<&'a AtomicBool>);
+
+impl<'a> Turn<'a> {
+    /// None if another call has it. Without `--once`, which is without a flag, there is one for everybody.
+    fn take(taken: Option<&'a AtomicBool>) -> Option<Self> {
+        let is_free = taken.is_none_or(|taken| !taken.swap(true, Ordering::SeqCst));
+        is_free.then_some(Self(taken))
+    }
+
+    /// Nobody else gets it.
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(taken) = self.0 {
+            taken.store(false, Ordering::SeqCst);
+        }
+    }
+}
+
 pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
     let matches = match line::parse(options(), arguments, 0, BRIEF)? {
         Parsed::Run(matches) => matches,
@@ -177,25 +203,42 @@ impl Answering {
             Err(error) => return note(format_args!("a call from {remote} came to nothing: {error}")),
         };
         let name = Printable(&nickname);
-        if !self.decide(&ringing, &nickname) {
+        let Some(turn) = Turn::take(self.once.as_ref().map(|(_, taken)| taken)) else {
+            let _ = ringing.decider().reject("busy with another call");
             let _ = ringing.connected();
             return note(format_args!("{name} ({remote}) called and was rejected"));
-        }
-        let (call, incoming) = match ringing.connected() {
-            Ok(connected) => connected,
-            Err(Error::Declined) => {
-                self.make_room();
-                return note(format_args!("{name} was rejected"));
-            }
-            Err(error) => {
-                self.make_room();
-                return note(format_args!("a call from {remote} came to nothing: {error}"));
-            }
         };
-        note(format_args!("{name} ({remote}) is connected"));
-        let result = self.listen(&call, incoming);
-        note(format_args!("{name} ({remote}) has hung up"));
-        self.ended(result);
+        match self.connect(ringing, &nickname, turn) {
+            Ok((call, incoming)) => {
+                note(format_args!("{name} ({remote}) is connected"));
+                let result = self.listen(&call, incoming);
+                note(format_args!("{name} ({remote}) has hung up"));
+                self.ended(result);
+            }
+            Err(Error::Declined) => note(format_args!("{name} ({remote}) called and was rejected")),
+            Err(error) => note(format_args!("a call from {remote} came to nothing: {error}")),
+        }
+    }
+
+    /// Decides, and waits for what comes of it. The turn is free again if that is nothing.
+    fn connect(&self, ringing: Ringing, nickname: &str, turn: Turn<'_>) -> Result<(Call, Incoming), Error> {
+        let decider = ringing.decider();
+        match &self.accept {
+            Accept::All => decider.accept()?,
+            Accept::None => {
+                decider.reject("no calls are accepted here")?;
+                // Nobody has to wait until this one has understood.
+                drop(turn);
+                return ringing.connected();
+            }
+            Accept::Ask(asked) => {
+                let question = Question { nickname: nickname.to_owned(), remote: ringing.remote(), decider };
+                asked.send(question).map_err(|_| Error::Declined)?;
+            }
+        }
+        let connected = ringing.connected()?;
+        turn.keep();
+        Ok(connected)
     }
 
     /// Passes on what comes, until the caller hangs up.
@@ -203,35 +246,6 @@ impl Answering {
         match incoming.stream_to(&mut *self.delivery.sink(call.nickname()))? {
             0 => Ok(()),
             _ => Err(Error::lost(call.nickname(), "a message was cut short")),
-        }
-    }
-
-    /// Whether the call is accepted, as far as that is not for the user to say.
-    fn decide(&self, ringing: &Ringing, nickname: &str) -> bool {
-        let taken = |taken: &AtomicBool| taken.swap(true, Ordering::SeqCst);
-        if self.once.as_ref().is_some_and(|(_, one)| taken(one)) {
-            let _ = ringing.decider().reject("busy with another call");
-            return false;
-        }
-        let decider = ringing.decider();
-        match &self.accept {
-            Accept::All => decider.accept().is_ok(),
-            Accept::None => {
-                let _ = decider.reject("no calls are accepted here");
-                self.make_room();
-                false
-            }
-            Accept::Ask(asked) => {
-                let question = Question { nickname: nickname.to_owned(), remote: ringing.remote(), decider };
-                asked.send(question).is_ok()
-            }
-        }
-    }
-
-    /// A call that came to nothing was not the one that `--once` means.
-    fn make_room(&self) {
-        if let Some((_, one)) = &self.once {
-            one.store(false, Ordering::SeqCst);
         }
     }
 
@@ -265,6 +279,36 @@ fn report(presence: &Presence, server: &str, end: &Receiver<Result<(), Error>>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    #[test]
+    fn a_caller_who_resets_does_not_use_up_the_one_call() {
+        let (ended, end) = bounded(1);
+        let answering = Answering {
+            accept: Accept::All,
+            delivery: Delivery::Lines(Hold::default()),
+            once: Some((ended.clone(), AtomicBool::new(false))),
+            broken: ended,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let call = || {
+            let caller = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            (&caller).write_all(b"LEKTH\0\0\0eve\0").unwrap();
+            (caller, Ringing::answer(listener.accept().unwrap().0, "bob").unwrap())
+        };
+        let (eve, ringing) = call();
+        socket2::SockRef::from(&eve).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(eve);
+        answering.answer(ringing);
+        assert!(end.is_empty(), "it was not the one call");
+        let (carol, ringing) = call();
+        (&carol).write_all(b"LEKTA\0\0\0").unwrap();
+        carol.shutdown(std::net::Shutdown::Write).unwrap();
+        answering.answer(ringing);
+        assert!(end.try_recv().unwrap().is_ok());
+    }
 
     #[test]
     fn who_serves_this_machine_alone_listens_there_alone() {
