@@ -239,6 +239,32 @@ fn a_reader_who_has_gone_ends_it_quietly() {
     Rollcall::run(&["call", "--nick", "alice", &address], b"nobody reads this\n");
     let mut rest = String::new();
     bob.1.read_to_string(&mut rest).unwrap();
+#[test]
+fn one_caller_with_half_a_message_does_not_shut_out_the_others() {
+    const HOLD: usize = 128 << 20;
+    const PART: usize = 65_536;
+    let (bob, address) = Rollcall::answer(&[]);
+    let mut eve = TcpStream::connect(&address).unwrap();
+    eve.write_all(HELLO).unwrap();
+    let payload = vec![b'x'; PART];
+    let head = |part: u32, size: u32| [7, part, size].map(u32::to_be_bytes).concat();
+    let parts = u32::try_from(HOLD / PART).unwrap();
+    for part in 0..parts {
+        // All that there is but four bytes.
+        let size = if part + 1 < parts { PART } else { PART - 4 };
+        eve.write_all(&head(part, u32::try_from(size).unwrap())).unwrap();
+        eve.write_all(&payload[..size]).unwrap();
+    }
+    eve.write_all(b"\0\0\0\x08\0\0\0\0\0\0\0\x04full\0\0\0\x08\0\0\0\x01\0\0\0\0").unwrap();
+    bob.shows("full");
+    let alice = Rollcall::run(&["call", "--nick", "alice", &address], b"is there room?\n");
+    assert_eq!(alice.code, Some(0), "{}", alice.stderr);
+    bob.shows("is there room?");
+    eve.write_all(&head(parts, 4)).unwrap();
+    eve.write_all(&payload[..4]).unwrap();
+    bob.says("closed: more than 134217728 bytes of unfinished messages; --hold allows more");
+}
+
     assert_eq!(bob.0.wait().unwrap().code(), Some(0));
     assert!(!rest.contains("rollcall:"), "{rest}");
 }

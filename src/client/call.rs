@@ -62,12 +62,7 @@ impl Call {
     ) -> (Self, Incoming) {
         let talk = Talk { stream, remote, nickname, outbox: Mutex::new(outbox), room: Condvar::new() };
         let call = Self(Arc::new(talk));
-        let incoming = Incoming {
-            call: call.clone(),
-            inbox,
-            inflow: inflow.resized(READ_SIZE),
-            held: Held::new(Hold::default()),
-        };
+        let incoming = Incoming { call: call.clone(), inbox, inflow: inflow.resized(READ_SIZE), held: None };
         (call, incoming)
     }
 
@@ -205,7 +200,7 @@ pub struct Incoming {
     inbox: Inbox,
     inflow: Inflow,
     /// What [`next_message`](Self::next_message) holds.
-    held: Held,
+    held: Option<Held>,
 }
 
 /// Whether to go on reading.
@@ -220,7 +215,7 @@ enum Stop {
 impl Incoming {
     /// Replaces the bound on what [`next_message`](Self::next_message) holds unfinished, 128 MiB by default.
     pub fn set_hold(&mut self, hold: Hold) {
-        self.held = Held::new(hold);
+        self.held = Some(Held::new(hold));
     }
 
     /// The next message, as soon as it is complete; none when the other has closed.
@@ -229,13 +224,13 @@ impl Incoming {
     /// The other breaks the protocol, or begins more than we hold; the conversation is closed then.
     pub fn next_message(&mut self) -> Result<Option<Vec<u8>>, Error> {
         let mut delivered = None;
-        let held = std::mem::replace(&mut self.held, Held::new(Hold::default()));
+        let held = self.held.take().unwrap_or_default();
         let mut sink = Whole::with(held, |message| {
             delivered = Some(message);
             Ok(())
         });
         let received = self.receive(&mut sink, Stop::AfterMessage);
-        self.held = sink.into_held();
+        self.held = Some(sink.into_held());
         if !matches!(received, Ok(true)) {
             self.call.close();
         }
