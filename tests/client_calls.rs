@@ -182,6 +182,29 @@ fn what_comes_back_goes_to_standard_output() {
 }
 
 #[test]
+fn a_peer_that_closes_without_reading_it_all_is_no_good_end() {
+    for (mode, input) in [(&[][..], &b"hello\n"[..]), (&["--binary"], &[b'x'; 100_000])] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let arguments = [&["call", "--nick", "alice", &address], mode].concat();
+        let peer = std::thread::spawn(move || {
+            let (mut bob, _) = listener.accept().unwrap();
+            bob.write_all(ANSWER).unwrap();
+            // The handshake and the head of the first part, and not what is behind it.
+            bob.read_exact(&mut [0; 24 + 12]).unwrap();
+        });
+        let alice = Rollcall::run(&arguments, input);
+        peer.join().unwrap();
+        assert_eq!(alice.code, Some(1), "{}", alice.stderr);
+        assert!(
+            alice.stderr.contains("lost bob: it closed before it had read everything"),
+            "{}",
+            alice.stderr
+        );
+    }
+}
+
+#[test]
 fn malformed_parts_are_answered_by_closing() {
     let (bob, address) = Rollcall::answer(&[]);
     let mut eve = TcpStream::connect(&address).unwrap();
@@ -217,29 +240,6 @@ fn more_than_the_hold_is_not_held() {
 }
 
 #[test]
-fn a_reader_who_has_gone_ends_it_quietly() {
-    let (mut bob, address) = {
-        let mut command = support_client::command(["answer", "--nick", "bob", "--once"]);
-        let head = std::process::Command::new("true").stdin(std::process::Stdio::piped()).spawn().unwrap();
-        let mut head = head;
-        let pipe = head.stdin.take().unwrap();
-        head.wait().unwrap();
-        command.stdout(pipe).stderr(std::process::Stdio::piped()).stdin(std::process::Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let mut said = Vec::new();
-        let mut stderr = child.stderr.take().unwrap();
-        let mut byte = [0];
-        while !said.ends_with(b"\n") {
-            stderr.read_exact(&mut byte).unwrap();
-            said.push(byte[0]);
-        }
-        let address = String::from_utf8(said).unwrap();
-        ((child, stderr), address.trim().strip_prefix("listening on ").unwrap().to_owned())
-    };
-    Rollcall::run(&["call", "--nick", "alice", &address], b"nobody reads this\n");
-    let mut rest = String::new();
-    bob.1.read_to_string(&mut rest).unwrap();
-#[test]
 fn one_caller_with_half_a_message_does_not_shut_out_the_others() {
     const HOLD: usize = 128 << 20;
     const PART: usize = 65_536;
@@ -265,6 +265,29 @@ fn one_caller_with_half_a_message_does_not_shut_out_the_others() {
     bob.says("closed: more than 134217728 bytes of unfinished messages; --hold allows more");
 }
 
+#[test]
+fn a_reader_who_has_gone_ends_it_quietly() {
+    let (mut bob, address) = {
+        let mut command = support_client::command(["answer", "--nick", "bob", "--once"]);
+        let head = std::process::Command::new("true").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let mut head = head;
+        let pipe = head.stdin.take().unwrap();
+        head.wait().unwrap();
+        command.stdout(pipe).stderr(std::process::Stdio::piped()).stdin(std::process::Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut said = Vec::new();
+        let mut stderr = child.stderr.take().unwrap();
+        let mut byte = [0];
+        while !said.ends_with(b"\n") {
+            stderr.read_exact(&mut byte).unwrap();
+            said.push(byte[0]);
+        }
+        let address = String::from_utf8(said).unwrap();
+        ((child, stderr), address.trim().strip_prefix("listening on ").unwrap().to_owned())
+    };
+    Rollcall::run(&["call", "--nick", "alice", &address], b"nobody reads this\n");
+    let mut rest = String::new();
+    bob.1.read_to_string(&mut rest).unwrap();
     assert_eq!(bob.0.wait().unwrap().code(), Some(0));
     assert!(!rest.contains("rollcall:"), "{rest}");
 }

@@ -109,11 +109,12 @@ pub(super) struct Inflow {
     end: usize,
     /// How long the socket waits, as far as we have told it.
     wait: Option<Option<Duration>>,
+    was_reset: bool,
 }
 
 impl Inflow {
     pub(super) fn of(capacity: usize) -> Self {
-        Self { bytes: vec![0; capacity], start: 0, end: 0, wait: None }
+        Self { bytes: vec![0; capacity], start: 0, end: 0, wait: None, was_reset: false }
     }
 
     /// What is there.
@@ -131,6 +132,11 @@ impl Inflow {
         self.end - self.start == self.bytes.len()
     }
 
+    /// True if the stream has not ended but was cut off: the other did not read all that was sent to it.
+    pub(super) fn was_reset(&self) -> bool {
+        self.was_reset
+    }
+
     /// The same bytes in a buffer of another size, which has to hold them.
     pub(super) fn resized(self, capacity: usize) -> Self {
         let mut other = Self::of(capacity.max(self.end - self.start));
@@ -139,7 +145,8 @@ impl Inflow {
         other
     }
 
-    /// Reads once; `wait` bounds how long, none for as long as it takes. What a reset cuts off counts as the end.
+    /// Reads once; `wait` bounds how long, none for as long as it takes. What a reset cuts off counts as the
+    /// end, and is [known](Self::was_reset).
     pub(super) fn fill(&mut self, mut stream: &TcpStream, wait: Option<Duration>) -> io::Result<Came> {
         self.bytes.copy_within(self.start..self.end, 0);
         self.end -= self.start;
@@ -156,10 +163,11 @@ impl Inflow {
                 Ok(Came::Bytes)
             }
             Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => {
-                    Ok(Came::Nothing)
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(Came::Nothing),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+                    self.was_reset = true;
+                    Ok(Came::EndOfStream)
                 }
-                io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Ok(Came::EndOfStream),
                 _ => Err(error),
             },
         }
@@ -193,7 +201,7 @@ mod tests {
 
     #[test]
     fn an_inflow_keeps_what_was_not_used_up() {
-        let mut inflow = Inflow { bytes: b"abcdef".to_vec(), start: 1, end: 5, wait: None };
+        let mut inflow = Inflow { bytes: b"abcdef".to_vec(), start: 1, end: 5, wait: None, was_reset: false };
         assert_eq!((inflow.rest(), inflow.is_full()), (&b"bcde"[..], false));
         inflow.consume(2);
         let mut inflow = inflow.resized(2);
