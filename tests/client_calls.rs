@@ -130,6 +130,20 @@ fn the_user_is_asked_and_may_say_no_and_yes() {
 }
 
 #[test]
+fn who_gives_up_while_the_user_is_asked_leaves_the_question_to_the_next() {
+    let (mut bob, address) = Rollcall::answer(&["--accept", "ask"]);
+    let mut eve = TcpStream::connect(&address).unwrap();
+    eve.write_all(HELLO).unwrap();
+    bob.says("eve calls from ");
+    drop(eve);
+    let carol = Rollcall::start(&["call", "--nick", "carol", &address]);
+    bob.says("carol calls from ");
+    bob.types("y\n");
+    carol.says("connected to bob");
+    assert_eq!(carol.finish().code, Some(0));
+}
+
+#[test]
 fn with_once_a_second_caller_is_told_to_wait() {
     let (bob, address) = Rollcall::answer(&["--once"]);
     let alice = Rollcall::start(&["call", "--nick", "alice", &address]);

@@ -1,8 +1,6 @@
 //! `rollcall answer`: takes calls, and passes on what comes.
 
 use std::ffi::OsString;
-use std::io::{self, BufRead};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -10,6 +8,7 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use getopts::{Matches, Options};
 
+use super::ask::{self, Question};
 use super::deliver::{Delivery, Stdout};
 use super::files::Directory;
 use super::line::{self, Asked, Parsed};
@@ -19,7 +18,7 @@ use crate::client::error::Error;
 use crate::client::hold::{HOLD, Hold};
 use crate::client::listen::{Listener, MAX_PEERS};
 use crate::client::presence::{HEARTBEAT_INTERVAL, News, Presence, PresenceOptions, WhenLost};
-use crate::client::ringing::{Decider, Ringing};
+use crate::client::ringing::Ringing;
 use crate::lekt::wire::Method;
 use crate::wire::text::Printable;
 
@@ -27,8 +26,6 @@ const BRIEF: &str = "Usage: rollcall answer --nick NAME [OPTION]...\n\
     Take calls. Each message is written to standard output when it is complete, followed by a newline.";
 /// The most peers that can be asked for: a thread each.
 const MAX_MAX_PEERS: usize = 4096;
-/// A line of an answer that is longer than this is none.
-const ANSWER_LIMIT: u64 = 1024;
 
 /// Whose calls to accept.
 #[derive(Debug, Clone)]
@@ -37,13 +34,6 @@ enum Accept {
     None,
     /// Those that the user says yes to; who asks is told here.
     Ask(Sender<Question>),
-}
-
-#[derive(Debug)]
-struct Question {
-    nickname: String,
-    remote: SocketAddr,
-    decider: Decider,
 }
 
 /// What every call needs.
@@ -157,39 +147,10 @@ fn accept(matches: &Matches) -> Result<Accept, Error> {
     match matches.opt_str("accept").as_deref() {
         None | Some("all") => Ok(Accept::All),
         Some("none") => Ok(Accept::None),
-        Some("ask") => {
-            let (questions, asked) = bounded(MAX_MAX_PEERS);
-            thread::Builder::new()
-                .name("ask".to_owned())
-                .spawn(move || ask(&asked))
-                .map_err(|cause| Error::local("start a thread", cause))?;
-            Ok(Accept::Ask(questions))
-        }
+        Some("ask") => ask::start(MAX_MAX_PEERS).map(Accept::Ask),
         Some(other) => {
             let other = Printable(other);
             Err(Error::Usage(format!("--accept takes \"all\", \"ask\" or \"none\", not \"{other}\"")))
-        }
-    }
-}
-
-/// Asks the user about one caller at a time.
-fn ask(questions: &Receiver<Question>) {
-    for Question { nickname, remote, decider } in questions {
-        if decider.is_over() {
-            continue;
-        }
-        let nickname = Printable(&nickname);
-        note(format_args!("{nickname} calls from {remote}. Accept? [y/n]"));
-        let mut answer = String::new();
-        let read = io::Read::take(io::stdin().lock(), ANSWER_LIMIT).read_line(&mut answer);
-        let said_yes = matches!(answer.trim(), "y" | "Y" | "yes");
-        let decided = match read {
-            Ok(0) | Err(_) => decider.reject("nobody is there to accept the call"),
-            Ok(_) if said_yes => decider.accept(),
-            Ok(_) => decider.reject("the call was declined"),
-        };
-        if decided.is_err() {
-            note(format_args!("{nickname} has given up"));
         }
     }
 }
@@ -223,6 +184,8 @@ impl Answering {
     /// Decides, and waits for what comes of it. The turn is free again if that is nothing.
     fn connect(&self, ringing: Ringing, nickname: &str, turn: Turn<'_>) -> Result<(Call, Incoming), Error> {
         let decider = ringing.decider();
+        // Dropped when we return, which tells that there is nothing left to ask.
+        let (_waiting, over) = bounded(0);
         match &self.accept {
             Accept::All => decider.accept()?,
             Accept::None => {
@@ -232,7 +195,8 @@ impl Answering {
                 return ringing.connected();
             }
             Accept::Ask(asked) => {
-                let question = Question { nickname: nickname.to_owned(), remote: ringing.remote(), decider };
+                let (nickname, remote) = (nickname.to_owned(), ringing.remote());
+                let question = Question { nickname, remote, decider, over };
                 asked.send(question).map_err(|_| Error::Declined)?;
             }
         }
