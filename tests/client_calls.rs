@@ -9,7 +9,7 @@ mod support_client;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
-use common::Place;
+use common::{Place, process};
 use support_client::Rollcall;
 
 /// `size` bytes in which no two stretches are alike for long.
@@ -99,6 +99,23 @@ fn a_message_that_is_cut_short_is_dropped_in_every_form() {
         assert_eq!(bob.text().lines().count(), 1, "{}", bob.text());
     }
     assert_eq!(std::fs::read_dir(place.join("")).unwrap().count(), 1);
+}
+
+#[test]
+fn what_an_interrupt_leaves_behind_is_removed_by_the_next() {
+    let place = Place::new();
+    let files = || std::fs::read_dir(place.join("")).unwrap().count();
+    let (bob, address) = Rollcall::answer(&["--out", &place.text("")]);
+    let mut eve = TcpStream::connect(&address).unwrap();
+    eve.write_all(HELLO).unwrap();
+    eve.write_all(b"\0\0\0\x01\0\0\0\0\0\0\0\x04half").unwrap();
+    process::eventually("half a message is in a file", || files() == 1);
+    process::signal(bob.pid(), "INT");
+    drop(bob.finish());
+    let (second, address) = Rollcall::answer(&["--once", "--out", &place.text("")]);
+    assert_eq!(files(), 0);
+    assert_eq!(Rollcall::run(&["call", "--nick", "alice", &address], b"whole\n").code, Some(0));
+    assert_eq!((second.finish().code, files()), (Some(0), 1));
 }
 
 #[test]
