@@ -4,12 +4,20 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
+use socket2::{SockRef, TcpKeepalive};
+
 use super::error::Error;
 
 /// How long a connection may take to come about, per address that a name stands for.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// After a rejection, what still comes is discarded for at most this time ("Rejecting").
 pub const LINGER: Duration = Duration::from_secs(1);
+/// A call on which nothing moves is asked after this time whether the other machine is still there,
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+/// again each time this has passed without an answer,
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
+/// and is lost after so many.
+const KEEPALIVE_PROBES: u32 = 6;
 /// The port where a server listens unless it is told otherwise.
 pub const SERVER_PORT: u16 = 7890;
 
@@ -90,6 +98,16 @@ pub(super) fn linger(mut stream: &TcpStream) {
             Err(_) => return,
         }
     }
+}
+
+/// Has the system notice within two minutes that the other machine is gone, without a word of ours. Somebody who is
+/// there and says nothing is not taken for gone.
+pub(super) fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_AFTER)
+        .with_interval(KEEPALIVE_EVERY)
+        .with_retries(KEEPALIVE_PROBES);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
 /// What a read brought.
