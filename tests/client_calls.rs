@@ -187,6 +187,31 @@ fn several_peers_are_served_at_once_and_the_bound_holds() {
 }
 
 #[test]
+fn a_bound_that_cannot_be_kept_is_refused_at_once() {
+    let script = "ulimit -n 100 && exec \"$0\" answer --nick bob --max-peers \"$1\" --server 127.0.0.1:1";
+    for (peers, code, said) in [
+        ("53", 1, "cannot serve 53 peers at once: with 100 descriptors it is 52 at most"),
+        ("52", 5, "cannot reach 127.0.0.1:1"),
+    ] {
+        let mut shell = std::process::Command::new("sh");
+        let bob = Rollcall::spawn(shell.args(["-c", script, env!("CARGO_BIN_EXE_rollcall"), peers])).finish();
+        assert_eq!((bob.code, bob.stderr.contains(said)), (Some(code), true), "{}", bob.stderr);
+    }
+}
+
+#[test]
+fn listening_where_the_roll_does_not_point_is_warned_about() {
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    for (listen, warned) in [("127.0.0.5:0", true), ("127.0.0.1:0", false), ("0.0.0.0:0", false)] {
+        let arguments = ["answer", "--nick", "bob", "--server", &gone, "--listen", listen];
+        let bob = Rollcall::run(&arguments, b"");
+        assert_eq!(bob.code, Some(5), "{}", bob.stderr);
+        let warning = "warning: the roll will show 127.0.0.1:";
+        assert_eq!(bob.stderr.contains(warning), warned, "{listen}: {}", bob.stderr);
+    }
+}
+
+#[test]
 fn what_comes_back_goes_to_standard_output() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut alice =

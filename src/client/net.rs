@@ -1,7 +1,7 @@
 //! Sockets, as far as both kinds of conversation need them alike.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
 use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
@@ -63,6 +63,34 @@ pub(super) fn connect(place: &str, advice: &'static str) -> Result<TcpStream, Er
         }
     }
     Err(unreachable(last))
+}
+
+/// The address that a server at `place` sees us come from, unless somebody translates it on the way.
+///
+/// # Errors
+/// There is no way there.
+pub(super) fn source(place: &str) -> io::Result<IpAddr> {
+    let mut addresses: Vec<_> = place.to_socket_addrs()?.collect();
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    let Some(address) = addresses.first() else {
+        return Err(io::Error::other("the name stands for no address"));
+    };
+    let any: IpAddr =
+        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    // Nothing is sent: it is only asked which way it would go.
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(address)?;
+    Ok(socket.local_addr()?.ip())
+}
+
+/// True if who listens on `listening` can be called at `seen`, another address of the same machine.
+pub(super) fn hears(listening: IpAddr, seen: IpAddr) -> bool {
+    match listening {
+        IpAddr::V4(address) if address.is_unspecified() => seen.is_ipv4(),
+        // It takes calls by IPv4, too.
+        IpAddr::V6(address) if address.is_unspecified() => true,
+        _ => listening.to_canonical() == seen.to_canonical(),
+    }
 }
 
 /// Writes all of `slices` in as few system calls as the system allows.
@@ -215,6 +243,23 @@ mod tests {
         for (typed, default, expected) in table {
             assert_eq!(place(typed, default).ok().as_deref(), expected, "{typed:?}");
         }
+    }
+
+    #[test]
+    fn who_listens_elsewhere_than_it_is_seen_is_not_heard() {
+        for (listening, seen, hears) in [
+            ("0.0.0.0", "192.0.2.1", true),
+            ("0.0.0.0", "::1", false),
+            ("::", "192.0.2.1", true),
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.5", "127.0.0.1", false),
+            ("::1", "127.0.0.1", false),
+            ("::ffff:192.0.2.1", "192.0.2.1", true),
+        ] {
+            let [listening, seen] = [listening, seen].map(|address| address.parse().unwrap());
+            assert_eq!(super::hears(listening, seen), hears, "{listening} {seen}");
+        }
+        assert_eq!(source("127.0.0.9:7890").unwrap().to_string(), "127.0.0.1");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `rollcall answer`: takes calls, and passes on what comes.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -17,6 +18,7 @@ use crate::client::call::{Call, Incoming};
 use crate::client::error::Error;
 use crate::client::hold::{HOLD, Hold};
 use crate::client::listen::{Listener, MAX_PEERS};
+use crate::client::net;
 use crate::client::presence::{HEARTBEAT_INTERVAL, News, Presence, PresenceOptions, WhenLost};
 use crate::client::ringing::Ringing;
 use crate::lekt::wire::Method;
@@ -90,8 +92,9 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
     };
     let address = matches.opt_str("listen").unwrap_or_else(|| default_listen(server.as_deref()).to_owned());
     let listener = Listener::bind(&address, &nickname, max_peers)?;
-    note(format_args!("listening on {}", listener.local_addr()));
-    let port = listener.local_addr().port();
+    let listening = listener.local_addr();
+    note(format_args!("listening on {listening}"));
+    let port = listening.port();
     let serving = thread::Builder::new().name("listener".to_owned());
     serving
         .spawn(move || listener.serve(move |ringing| answering.answer(ringing)))
@@ -104,6 +107,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
             when_lost: WhenLost::Reconnect,
             ..PresenceOptions::default()
         };
+        warn_if_unheard(listening, &server);
         let presence = Presence::join(&server, options)?;
         return report(&presence, &server, &end).map(|()| Asked::Done);
     }
@@ -124,6 +128,16 @@ fn options() -> Options {
         .optopt("", "max-peers", "peers at once, 1 to 4096 (default 64)", "N");
     line::interval_option(&mut options, "10");
     options
+}
+
+/// The roll shows from where the server sees us come, and that has to be where we listen.
+fn warn_if_unheard(listening: SocketAddr, server: &str) {
+    // Whether there is a way to the server is found out in a moment, and told then.
+    let Ok(seen) = net::source(server) else { return };
+    if !net::hears(listening.ip(), seen) {
+        let shown = SocketAddr::new(seen, listening.port());
+        note(format_args!("warning: the roll will show {shown}, where nobody listens; use --listen {shown}"));
+    }
 }
 
 /// On this machine alone, unless the server is on another one.
