@@ -9,7 +9,7 @@ mod support_client;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
-use common::Place;
+use common::{Place, process};
 use support_client::Rollcall;
 
 /// `size` bytes in which no two stretches are alike for long.
@@ -102,6 +102,23 @@ fn a_message_that_is_cut_short_is_dropped_in_every_form() {
 }
 
 #[test]
+fn what_an_interrupt_leaves_behind_is_removed_by_the_next() {
+    let place = Place::new();
+    let files = || std::fs::read_dir(place.join("")).unwrap().count();
+    let (bob, address) = Rollcall::answer(&["--out", &place.text("")]);
+    let mut eve = TcpStream::connect(&address).unwrap();
+    eve.write_all(HELLO).unwrap();
+    eve.write_all(b"\0\0\0\x01\0\0\0\0\0\0\0\x04half").unwrap();
+    process::eventually("half a message is in a file", || files() == 1);
+    process::signal(bob.pid(), "INT");
+    drop(bob.finish());
+    let (second, address) = Rollcall::answer(&["--once", "--out", &place.text("")]);
+    assert_eq!(files(), 0);
+    assert_eq!(Rollcall::run(&["call", "--nick", "alice", &address], b"whole\n").code, Some(0));
+    assert_eq!((second.finish().code, files()), (Some(0), 1));
+}
+
+#[test]
 fn who_is_rejected_is_told_why_and_ends_with_3() {
     let (bob, address) = Rollcall::answer(&["--accept", "none"]);
     let alice = Rollcall::run(&["call", "--nick", "alice", &address], b"hello\n");
@@ -118,7 +135,7 @@ fn the_user_is_asked_and_may_say_no_and_yes() {
     bob.types("n\n");
     let alice = alice.finish();
     assert_eq!((alice.code, alice.stderr.contains("the call was declined")), (Some(3), true));
-    bob.says("alice was rejected");
+    bob.says(") called and was rejected");
     let mut carol = Rollcall::start(&["call", "--nick", "carol", &address]);
     bob.says("carol calls from ");
     bob.types("y\n");
@@ -127,6 +144,20 @@ fn the_user_is_asked_and_may_say_no_and_yes() {
     bob.shows("hello");
     assert_eq!(carol.finish().code, Some(0));
     assert_eq!(bob.finish().code, Some(0));
+}
+
+#[test]
+fn who_gives_up_while_the_user_is_asked_leaves_the_question_to_the_next() {
+    let (mut bob, address) = Rollcall::answer(&["--accept", "ask"]);
+    let mut eve = TcpStream::connect(&address).unwrap();
+    eve.write_all(HELLO).unwrap();
+    bob.says("eve calls from ");
+    drop(eve);
+    let carol = Rollcall::start(&["call", "--nick", "carol", &address]);
+    bob.says("carol calls from ");
+    bob.types("y\n");
+    carol.says("connected to bob");
+    assert_eq!(carol.finish().code, Some(0));
 }
 
 #[test]
@@ -156,6 +187,31 @@ fn several_peers_are_served_at_once_and_the_bound_holds() {
 }
 
 #[test]
+fn a_bound_that_cannot_be_kept_is_refused_at_once() {
+    let script = "ulimit -n 100 && exec \"$0\" answer --nick bob --max-peers \"$1\" --server 127.0.0.1:1";
+    for (peers, code, said) in [
+        ("53", 1, "cannot serve 53 peers at once: with 100 descriptors it is 52 at most"),
+        ("52", 5, "cannot reach 127.0.0.1:1"),
+    ] {
+        let mut shell = std::process::Command::new("sh");
+        let bob = Rollcall::spawn(shell.args(["-c", script, env!("CARGO_BIN_EXE_rollcall"), peers])).finish();
+        assert_eq!((bob.code, bob.stderr.contains(said)), (Some(code), true), "{}", bob.stderr);
+    }
+}
+
+#[test]
+fn listening_where_the_roll_does_not_point_is_warned_about() {
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    for (listen, warned) in [("127.0.0.5:0", true), ("127.0.0.1:0", false), ("0.0.0.0:0", false)] {
+        let arguments = ["answer", "--nick", "bob", "--server", &gone, "--listen", listen];
+        let bob = Rollcall::run(&arguments, b"");
+        assert_eq!(bob.code, Some(5), "{}", bob.stderr);
+        let warning = "warning: the roll will show 127.0.0.1:";
+        assert_eq!(bob.stderr.contains(warning), warned, "{listen}: {}", bob.stderr);
+    }
+}
+
+#[test]
 fn what_comes_back_goes_to_standard_output() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut alice =
@@ -179,6 +235,29 @@ fn what_comes_back_goes_to_standard_output() {
     alice.says("bob has hung up");
     let alice = alice.finish();
     assert_eq!((alice.code, alice.text()), (Some(0), "hi\n"));
+}
+
+#[test]
+fn a_peer_that_closes_without_reading_it_all_is_no_good_end() {
+    for (mode, input) in [(&[][..], &b"hello\n"[..]), (&["--binary"], &[b'x'; 100_000])] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let arguments = [&["call", "--nick", "alice", &address], mode].concat();
+        let peer = std::thread::spawn(move || {
+            let (mut bob, _) = listener.accept().unwrap();
+            bob.write_all(ANSWER).unwrap();
+            // The handshake and the head of the first part, and not what is behind it.
+            bob.read_exact(&mut [0; 24 + 12]).unwrap();
+        });
+        let alice = Rollcall::run(&arguments, input);
+        peer.join().unwrap();
+        assert_eq!(alice.code, Some(1), "{}", alice.stderr);
+        assert!(
+            alice.stderr.contains("lost bob: it closed before it had read everything"),
+            "{}",
+            alice.stderr
+        );
+    }
 }
 
 #[test]
@@ -213,6 +292,32 @@ fn more_than_the_hold_is_not_held() {
         assert!(part < 10_000, "it holds without a bound");
     };
     assert!(refused >= 2048, "only {refused} parts of 64 KiB were held");
+    bob.says("closed: more than 134217728 bytes of unfinished messages; --hold allows more");
+}
+
+#[test]
+fn one_caller_with_half_a_message_does_not_shut_out_the_others() {
+    const HOLD: usize = 128 << 20;
+    const PART: usize = 65_536;
+    let (bob, address) = Rollcall::answer(&[]);
+    let mut eve = TcpStream::connect(&address).unwrap();
+    eve.write_all(HELLO).unwrap();
+    let payload = vec![b'x'; PART];
+    let head = |part: u32, size: u32| [7, part, size].map(u32::to_be_bytes).concat();
+    let parts = u32::try_from(HOLD / PART).unwrap();
+    for part in 0..parts {
+        // All that there is but four bytes.
+        let size = if part + 1 < parts { PART } else { PART - 4 };
+        eve.write_all(&head(part, u32::try_from(size).unwrap())).unwrap();
+        eve.write_all(&payload[..size]).unwrap();
+    }
+    eve.write_all(b"\0\0\0\x08\0\0\0\0\0\0\0\x04full\0\0\0\x08\0\0\0\x01\0\0\0\0").unwrap();
+    bob.shows("full");
+    let alice = Rollcall::run(&["call", "--nick", "alice", &address], b"is there room?\n");
+    assert_eq!(alice.code, Some(0), "{}", alice.stderr);
+    bob.shows("is there room?");
+    eve.write_all(&head(parts, 4)).unwrap();
+    eve.write_all(&payload[..4]).unwrap();
     bob.says("closed: more than 134217728 bytes of unfinished messages; --hold allows more");
 }
 

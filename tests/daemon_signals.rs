@@ -6,6 +6,7 @@ mod common;
 
 use std::fs;
 use std::thread;
+use std::time::Duration;
 
 use common::*;
 
@@ -16,10 +17,26 @@ on_both_engines!(
     a_client_that_does_not_read_does_not_hold_up_the_end,
     nobody_is_let_in_any_more_at_the_end,
     hup_disconnects_nobody,
+    a_daemon_that_was_stopped_reads_before_it_judges,
     usr1_logs_the_status,
     the_pid_file_is_there_as_long_as_the_daemon,
+    a_pid_file_is_written_through_no_link,
+    a_pid_file_of_another_daemon_is_left_alone,
     a_pid_file_that_cannot_be_written_is_a_failure,
 );
+
+/// A laptop that slept, or a machine that was frozen: what clients have sent meanwhile counts.
+fn a_daemon_that_was_stopped_reads_before_it_judges(engine: Engine) {
+    let daemon = Daemon::start(engine, &["--heartbeat-timeout", "1"]);
+    let mut client = Raw::joined(2, daemon.address(), 1);
+    client.hears_nothing();
+    daemon.signal("STOP");
+    client.beat();
+    assert!(!client.hears_within(Duration::from_millis(1500)), "the daemon is not stopped");
+    daemon.signal("CONT");
+    client.expect_answer(&[], &[]);
+    client.hears_nothing();
+}
 
 fn ends_well(engine: Engine, signal: &str) {
     let mut daemon = Daemon::start(engine, &[]);
@@ -123,6 +140,29 @@ fn the_pid_file_is_there_as_long_as_the_daemon(engine: Engine) {
     assert_eq!(fs::read_to_string(&file).unwrap(), format!("{}\n", daemon.pid()));
     daemon.terminate();
     assert!(!fs::exists(&file).unwrap());
+}
+
+fn a_pid_file_is_written_through_no_link(engine: Engine) {
+    let place = Place::new();
+    let (file, victim) = (place.text("pid"), place.text("victim"));
+    fs::write(&victim, "precious").unwrap();
+    let trap = format!("ln -s '{victim}' '{file}'.$$");
+    let mut daemon = Daemon::spawn(&mut Daemon::command_after(&trap, engine, &["--pid-file", &file]));
+    assert!(fs::symlink_metadata(&file).unwrap().is_file());
+    daemon.terminate();
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    std::os::unix::fs::symlink(&victim, &file).unwrap();
+    let output = Daemon::finish(&mut Daemon::command(engine, &["--pid-file", &file]));
+    assert_eq!(output.status.code(), Some(1), "what is there is no regular file");
+}
+
+fn a_pid_file_of_another_daemon_is_left_alone(engine: Engine) {
+    let place = Place::new();
+    let file = place.text("pid");
+    let mut first = Daemon::start(engine, &["--pid-file", &file]);
+    let second = Daemon::start(engine, &["--pid-file", &file]);
+    first.terminate();
+    assert_eq!(fs::read_to_string(&file).unwrap(), format!("{}\n", second.pid()));
 }
 
 fn a_pid_file_that_cannot_be_written_is_a_failure(engine: Engine) {

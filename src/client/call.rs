@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -18,6 +19,8 @@ const PART: usize = PART_LIMIT as usize;
 const BATCH: usize = 2;
 /// Bytes read at once.
 const READ_SIZE: usize = 256 * 1024;
+/// What became of somebody who closed with bytes of ours before it.
+const UNREAD: &str = "it closed before it had read everything";
 const NULS: [u8; 3] = [0; 3];
 
 /// The sending side of a conversation. Its clones send on the same connection, each from its own thread if
@@ -48,6 +51,8 @@ struct Talk {
     outbox: Mutex<Outbox>,
     /// A message has ended: there is room for another one.
     room: Condvar,
+    /// There is something that the other has to read before it closes.
+    has_sent: AtomicBool,
 }
 
 impl Call {
@@ -60,14 +65,16 @@ impl Call {
         outbox: Outbox,
         inflow: Inflow,
     ) -> (Self, Incoming) {
-        let talk = Talk { stream, remote, nickname, outbox: Mutex::new(outbox), room: Condvar::new() };
-        let call = Self(Arc::new(talk));
-        let incoming = Incoming {
-            call: call.clone(),
-            inbox,
-            inflow: inflow.resized(READ_SIZE),
-            held: Held::new(Hold::default()),
+        let talk = Talk {
+            stream,
+            remote,
+            nickname,
+            outbox: Mutex::new(outbox),
+            room: Condvar::new(),
+            has_sent: AtomicBool::new(false),
         };
+        let call = Self(Arc::new(talk));
+        let incoming = Incoming { call: call.clone(), inbox, inflow: inflow.resized(READ_SIZE), held: None };
         (call, incoming)
     }
 
@@ -96,9 +103,9 @@ impl Call {
         let (header, padding) =
             frame.as_ref().map_or((&[][..], 0), |frame| (&frame.header[..], frame.padding));
         let mut slices = [header, message, &NULS[..padding], &end].map(IoSlice::new);
-        let sent = net::write_all_vectored(&self.0.stream, &mut slices);
+        let sent = self.write(&mut slices);
         MutexGuard::unlock_fair(outbox);
-        sent.map_err(|error| self.lost(error))
+        sent
     }
 
     /// Sends all that `reader` gives as one message, of any length, in constant memory. Returns how many bytes
@@ -113,7 +120,7 @@ impl Call {
         let mut outbox = self.0.outbox.lock();
         let end = outbox.end(message);
         let ended = match &sent {
-            Ok(_) => net::write_all_vectored(&self.0.stream, &mut [IoSlice::new(&end)]),
+            Ok(_) => self.write(&mut [IoSlice::new(&end)]),
             Err(_) => {
                 self.close();
                 Ok(())
@@ -121,7 +128,7 @@ impl Call {
         };
         MutexGuard::unlock_fair(outbox);
         self.0.room.notify_one();
-        ended.map_err(|error| self.lost(error)).and(sent)
+        ended.and(sent)
     }
 
     /// Says that nothing more will be sent. The other closes when it has read all that was, and what it had sent
@@ -186,9 +193,18 @@ impl Call {
             slices[1] = IoSlice::new(part);
             slices[2] = IoSlice::new(&NULS[..frame.padding]);
         }
-        let sent = net::write_all_vectored(&self.0.stream, &mut slices[..3 * count]);
+        let sent = self.write(&mut slices[..3 * count]);
         MutexGuard::unlock_fair(outbox);
-        sent.map_err(|error| self.lost(error))
+        sent
+    }
+
+    /// Writes what is a stretch of messages; the outbox has to be locked.
+    fn write(&self, slices: &mut [IoSlice<'_>]) -> Result<(), Error> {
+        self.0.has_sent.store(true, Ordering::Relaxed);
+        net::write_all_vectored(&self.0.stream, slices).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => self.lost(UNREAD),
+            _ => self.lost(error),
+        })
     }
 
     fn lost(&self, why: impl std::fmt::Display) -> Error {
@@ -205,7 +221,7 @@ pub struct Incoming {
     inbox: Inbox,
     inflow: Inflow,
     /// What [`next_message`](Self::next_message) holds.
-    held: Held,
+    held: Option<Held>,
 }
 
 /// Whether to go on reading.
@@ -220,7 +236,7 @@ enum Stop {
 impl Incoming {
     /// Replaces the bound on what [`next_message`](Self::next_message) holds unfinished, 128 MiB by default.
     pub fn set_hold(&mut self, hold: Hold) {
-        self.held = Held::new(hold);
+        self.held = Some(Held::new(hold));
     }
 
     /// The next message, as soon as it is complete; none when the other has closed.
@@ -229,13 +245,13 @@ impl Incoming {
     /// The other breaks the protocol, or begins more than we hold; the conversation is closed then.
     pub fn next_message(&mut self) -> Result<Option<Vec<u8>>, Error> {
         let mut delivered = None;
-        let held = std::mem::replace(&mut self.held, Held::new(Hold::default()));
+        let held = self.held.take().unwrap_or_default();
         let mut sink = Whole::with(held, |message| {
             delivered = Some(message);
             Ok(())
         });
         let received = self.receive(&mut sink, Stop::AfterMessage);
-        self.held = sink.into_held();
+        self.held = Some(sink.into_held());
         if !matches!(received, Ok(true)) {
             self.call.close();
         }
@@ -262,6 +278,12 @@ impl Incoming {
             }
             match self.inflow.fill(&self.call.0.stream, None).map_err(|error| self.call.lost(error))? {
                 Came::Bytes | Came::Nothing => {}
+                // A reset destroys what the other has not read; to one who has said nothing it is an end.
+                Came::EndOfStream
+                    if self.inflow.was_reset() && self.call.0.has_sent.load(Ordering::Relaxed) =>
+                {
+                    return Err(self.call.lost(UNREAD));
+                }
                 Came::EndOfStream => return Ok(false),
             }
         }

@@ -1,8 +1,10 @@
 //! Sockets, as far as both kinds of conversation need them alike.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
 use std::time::{Duration, Instant};
+
+use socket2::{SockRef, TcpKeepalive};
 
 use super::error::Error;
 
@@ -10,6 +12,12 @@ use super::error::Error;
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// After a rejection, what still comes is discarded for at most this time ("Rejecting").
 pub const LINGER: Duration = Duration::from_secs(1);
+/// A call on which nothing moves is asked after this time whether the other machine is still there,
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+/// again each time this has passed without an answer,
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
+/// and is lost after so many.
+const KEEPALIVE_PROBES: u32 = 6;
 /// The port where a server listens unless it is told otherwise.
 pub const SERVER_PORT: u16 = 7890;
 
@@ -57,6 +65,34 @@ pub(super) fn connect(place: &str, advice: &'static str) -> Result<TcpStream, Er
     Err(unreachable(last))
 }
 
+/// The address that a server at `place` sees us come from, unless somebody translates it on the way.
+///
+/// # Errors
+/// There is no way there.
+pub(super) fn source(place: &str) -> io::Result<IpAddr> {
+    let mut addresses: Vec<_> = place.to_socket_addrs()?.collect();
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    let Some(address) = addresses.first() else {
+        return Err(io::Error::other("the name stands for no address"));
+    };
+    let any: IpAddr =
+        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    // Nothing is sent: it is only asked which way it would go.
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(address)?;
+    Ok(socket.local_addr()?.ip())
+}
+
+/// True if who listens on `listening` can be called at `seen`, another address of the same machine.
+pub(super) fn hears(listening: IpAddr, seen: IpAddr) -> bool {
+    match listening {
+        IpAddr::V4(address) if address.is_unspecified() => seen.is_ipv4(),
+        // It takes calls by IPv4, too.
+        IpAddr::V6(address) if address.is_unspecified() => true,
+        _ => listening.to_canonical() == seen.to_canonical(),
+    }
+}
+
 /// Writes all of `slices` in as few system calls as the system allows.
 pub(super) fn write_all_vectored(mut stream: &TcpStream, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
     IoSlice::advance_slices(&mut slices, 0);
@@ -92,6 +128,16 @@ pub(super) fn linger(mut stream: &TcpStream) {
     }
 }
 
+/// Has the system notice within two minutes that the other machine is gone, without a word of ours. Somebody who is
+/// there and says nothing is not taken for gone.
+pub(super) fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_AFTER)
+        .with_interval(KEEPALIVE_EVERY)
+        .with_retries(KEEPALIVE_PROBES);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
 /// What a read brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Came {
@@ -109,11 +155,12 @@ pub(super) struct Inflow {
     end: usize,
     /// How long the socket waits, as far as we have told it.
     wait: Option<Option<Duration>>,
+    was_reset: bool,
 }
 
 impl Inflow {
     pub(super) fn of(capacity: usize) -> Self {
-        Self { bytes: vec![0; capacity], start: 0, end: 0, wait: None }
+        Self { bytes: vec![0; capacity], start: 0, end: 0, wait: None, was_reset: false }
     }
 
     /// What is there.
@@ -131,6 +178,11 @@ impl Inflow {
         self.end - self.start == self.bytes.len()
     }
 
+    /// True if the stream has not ended but was cut off: the other did not read all that was sent to it.
+    pub(super) fn was_reset(&self) -> bool {
+        self.was_reset
+    }
+
     /// The same bytes in a buffer of another size, which has to hold them.
     pub(super) fn resized(self, capacity: usize) -> Self {
         let mut other = Self::of(capacity.max(self.end - self.start));
@@ -139,7 +191,8 @@ impl Inflow {
         other
     }
 
-    /// Reads once; `wait` bounds how long, none for as long as it takes. What a reset cuts off counts as the end.
+    /// Reads once; `wait` bounds how long, none for as long as it takes. What a reset cuts off counts as the
+    /// end, and is [known](Self::was_reset).
     pub(super) fn fill(&mut self, mut stream: &TcpStream, wait: Option<Duration>) -> io::Result<Came> {
         self.bytes.copy_within(self.start..self.end, 0);
         self.end -= self.start;
@@ -156,10 +209,11 @@ impl Inflow {
                 Ok(Came::Bytes)
             }
             Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => {
-                    Ok(Came::Nothing)
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(Came::Nothing),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+                    self.was_reset = true;
+                    Ok(Came::EndOfStream)
                 }
-                io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Ok(Came::EndOfStream),
                 _ => Err(error),
             },
         }
@@ -192,8 +246,25 @@ mod tests {
     }
 
     #[test]
+    fn who_listens_elsewhere_than_it_is_seen_is_not_heard() {
+        for (listening, seen, hears) in [
+            ("0.0.0.0", "192.0.2.1", true),
+            ("0.0.0.0", "::1", false),
+            ("::", "192.0.2.1", true),
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.5", "127.0.0.1", false),
+            ("::1", "127.0.0.1", false),
+            ("::ffff:192.0.2.1", "192.0.2.1", true),
+        ] {
+            let [listening, seen] = [listening, seen].map(|address| address.parse().unwrap());
+            assert_eq!(super::hears(listening, seen), hears, "{listening} {seen}");
+        }
+        assert_eq!(source("127.0.0.9:7890").unwrap().to_string(), "127.0.0.1");
+    }
+
+    #[test]
     fn an_inflow_keeps_what_was_not_used_up() {
-        let mut inflow = Inflow { bytes: b"abcdef".to_vec(), start: 1, end: 5, wait: None };
+        let mut inflow = Inflow { bytes: b"abcdef".to_vec(), start: 1, end: 5, wait: None, was_reset: false };
         assert_eq!((inflow.rest(), inflow.is_full()), (&b"bcde"[..], false));
         inflow.consume(2);
         let mut inflow = inflow.resized(2);

@@ -179,6 +179,7 @@ impl Ringing {
         let local = |cause| Error::local("use the connection", cause);
         line.stream.set_write_timeout(None).map_err(local)?;
         line.stream.set_read_timeout(None).map_err(local)?;
+        net::keep_alive(&line.stream).map_err(local)?;
         let inflow = std::mem::replace(&mut self.inflow, Inflow::of(0));
         let nickname = std::mem::take(&mut self.who);
         self.is_over = true;
@@ -263,5 +264,26 @@ impl Drop for Ringing {
         if !self.is_over {
             let _ = self.line.stream.shutdown(Shutdown::Both);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_came_about_is_watched_for_a_machine_that_is_gone() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut caller = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        caller.write_all(b"LEKTH\0\0\0eve\0LEKTA\0\0\0").unwrap();
+        let mut ringing = Ringing::answer(listener.accept().unwrap().0, "bob").unwrap();
+        ringing.introduced().unwrap();
+        ringing.decider().accept().unwrap();
+        let (call, _incoming) = ringing.connected().unwrap();
+        let socket = socket2::SockRef::from(call.socket());
+        assert!(socket.keepalive().unwrap());
+        let times = (socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_interval().unwrap());
+        assert_eq!(times, (Duration::from_secs(60), Duration::from_secs(10)));
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 6);
     }
 }

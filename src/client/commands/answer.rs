@@ -1,7 +1,6 @@
 //! `rollcall answer`: takes calls, and passes on what comes.
 
 use std::ffi::OsString;
-use std::io::{self, BufRead};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +9,7 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use getopts::{Matches, Options};
 
+use super::ask::{self, Question};
 use super::deliver::{Delivery, Stdout};
 use super::files::Directory;
 use super::line::{self, Asked, Parsed};
@@ -18,8 +18,9 @@ use crate::client::call::{Call, Incoming};
 use crate::client::error::Error;
 use crate::client::hold::{HOLD, Hold};
 use crate::client::listen::{Listener, MAX_PEERS};
+use crate::client::net;
 use crate::client::presence::{HEARTBEAT_INTERVAL, News, Presence, PresenceOptions, WhenLost};
-use crate::client::ringing::{Decider, Ringing};
+use crate::client::ringing::Ringing;
 use crate::lekt::wire::Method;
 use crate::wire::text::Printable;
 
@@ -27,8 +28,6 @@ const BRIEF: &str = "Usage: rollcall answer --nick NAME [OPTION]...\n\
     Take calls. Each message is written to standard output when it is complete, followed by a newline.";
 /// The most peers that can be asked for: a thread each.
 const MAX_MAX_PEERS: usize = 4096;
-/// A line of an answer that is longer than this is none.
-const ANSWER_LIMIT: u64 = 1024;
 
 /// Whose calls to accept.
 #[derive(Debug, Clone)]
@@ -39,13 +38,6 @@ enum Accept {
     Ask(Sender<Question>),
 }
 
-#[derive(Debug)]
-struct Question {
-    nickname: String,
-    remote: SocketAddr,
-    decider: Decider,
-}
-
 /// What every call needs.
 struct Answering {
     accept: Accept,
@@ -54,6 +46,32 @@ struct Answering {
     once: Option<(Sender<Result<(), Error>>, AtomicBool)>,
     /// Where it is told that standard output is gone.
     broken: Sender<Result<(), Error>>,
+}
+
+/// The turn to be the one call of `--once`. Dropped, it is free for the next one: a call that came to nothing was
+/// not the one that was meant.
+#[must_use]
+struct Turn<'a>(Option<&'a AtomicBool>);
+
+impl<'a> Turn<'a> {
+    /// None if another call has it. Without `--once`, which is without a flag, there is one for everybody.
+    fn take(taken: Option<&'a AtomicBool>) -> Option<Self> {
+        let is_free = taken.is_none_or(|taken| !taken.swap(true, Ordering::SeqCst));
+        is_free.then_some(Self(taken))
+    }
+
+    /// Nobody else gets it.
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(taken) = self.0 {
+            taken.store(false, Ordering::SeqCst);
+        }
+    }
 }
 
 pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
@@ -74,8 +92,9 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
     };
     let address = matches.opt_str("listen").unwrap_or_else(|| default_listen(server.as_deref()).to_owned());
     let listener = Listener::bind(&address, &nickname, max_peers)?;
-    note(format_args!("listening on {}", listener.local_addr()));
-    let port = listener.local_addr().port();
+    let listening = listener.local_addr();
+    note(format_args!("listening on {listening}"));
+    let port = listening.port();
     let serving = thread::Builder::new().name("listener".to_owned());
     serving
         .spawn(move || listener.serve(move |ringing| answering.answer(ringing)))
@@ -88,6 +107,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
             when_lost: WhenLost::Reconnect,
             ..PresenceOptions::default()
         };
+        warn_if_unheard(listening, &server);
         let presence = Presence::join(&server, options)?;
         return report(&presence, &server, &end).map(|()| Asked::Done);
     }
@@ -108,6 +128,16 @@ fn options() -> Options {
         .optopt("", "max-peers", "peers at once, 1 to 4096 (default 64)", "N");
     line::interval_option(&mut options, "10");
     options
+}
+
+/// The roll shows from where the server sees us come, and that has to be where we listen.
+fn warn_if_unheard(listening: SocketAddr, server: &str) {
+    // Whether there is a way to the server is found out in a moment, and told then.
+    let Ok(seen) = net::source(server) else { return };
+    if !net::hears(listening.ip(), seen) {
+        let shown = SocketAddr::new(seen, listening.port());
+        note(format_args!("warning: the roll will show {shown}, where nobody listens; use --listen {shown}"));
+    }
 }
 
 /// On this machine alone, unless the server is on another one.
@@ -131,39 +161,10 @@ fn accept(matches: &Matches) -> Result<Accept, Error> {
     match matches.opt_str("accept").as_deref() {
         None | Some("all") => Ok(Accept::All),
         Some("none") => Ok(Accept::None),
-        Some("ask") => {
-            let (questions, asked) = bounded(MAX_MAX_PEERS);
-            thread::Builder::new()
-                .name("ask".to_owned())
-                .spawn(move || ask(&asked))
-                .map_err(|cause| Error::local("start a thread", cause))?;
-            Ok(Accept::Ask(questions))
-        }
+        Some("ask") => ask::start(MAX_MAX_PEERS).map(Accept::Ask),
         Some(other) => {
             let other = Printable(other);
             Err(Error::Usage(format!("--accept takes \"all\", \"ask\" or \"none\", not \"{other}\"")))
-        }
-    }
-}
-
-/// Asks the user about one caller at a time.
-fn ask(questions: &Receiver<Question>) {
-    for Question { nickname, remote, decider } in questions {
-        if decider.is_over() {
-            continue;
-        }
-        let nickname = Printable(&nickname);
-        note(format_args!("{nickname} calls from {remote}. Accept? [y/n]"));
-        let mut answer = String::new();
-        let read = io::Read::take(io::stdin().lock(), ANSWER_LIMIT).read_line(&mut answer);
-        let said_yes = matches!(answer.trim(), "y" | "Y" | "yes");
-        let decided = match read {
-            Ok(0) | Err(_) => decider.reject("nobody is there to accept the call"),
-            Ok(_) if said_yes => decider.accept(),
-            Ok(_) => decider.reject("the call was declined"),
-        };
-        if decided.is_err() {
-            note(format_args!("{nickname} has given up"));
         }
     }
 }
@@ -177,25 +178,45 @@ impl Answering {
             Err(error) => return note(format_args!("a call from {remote} came to nothing: {error}")),
         };
         let name = Printable(&nickname);
-        if !self.decide(&ringing, &nickname) {
+        let Some(turn) = Turn::take(self.once.as_ref().map(|(_, taken)| taken)) else {
+            let _ = ringing.decider().reject("busy with another call");
             let _ = ringing.connected();
             return note(format_args!("{name} ({remote}) called and was rejected"));
-        }
-        let (call, incoming) = match ringing.connected() {
-            Ok(connected) => connected,
-            Err(Error::Declined) => {
-                self.make_room();
-                return note(format_args!("{name} was rejected"));
-            }
-            Err(error) => {
-                self.make_room();
-                return note(format_args!("a call from {remote} came to nothing: {error}"));
-            }
         };
-        note(format_args!("{name} ({remote}) is connected"));
-        let result = self.listen(&call, incoming);
-        note(format_args!("{name} ({remote}) has hung up"));
-        self.ended(result);
+        match self.connect(ringing, &nickname, turn) {
+            Ok((call, incoming)) => {
+                note(format_args!("{name} ({remote}) is connected"));
+                let result = self.listen(&call, incoming);
+                note(format_args!("{name} ({remote}) has hung up"));
+                self.ended(result);
+            }
+            Err(Error::Declined) => note(format_args!("{name} ({remote}) called and was rejected")),
+            Err(error) => note(format_args!("a call from {remote} came to nothing: {error}")),
+        }
+    }
+
+    /// Decides, and waits for what comes of it. The turn is free again if that is nothing.
+    fn connect(&self, ringing: Ringing, nickname: &str, turn: Turn<'_>) -> Result<(Call, Incoming), Error> {
+        let decider = ringing.decider();
+        // Dropped when we return, which tells that there is nothing left to ask.
+        let (_waiting, over) = bounded(0);
+        match &self.accept {
+            Accept::All => decider.accept()?,
+            Accept::None => {
+                decider.reject("no calls are accepted here")?;
+                // Nobody has to wait until this one has understood.
+                drop(turn);
+                return ringing.connected();
+            }
+            Accept::Ask(asked) => {
+                let (nickname, remote) = (nickname.to_owned(), ringing.remote());
+                let question = Question { nickname, remote, decider, over };
+                asked.send(question).map_err(|_| Error::Declined)?;
+            }
+        }
+        let connected = ringing.connected()?;
+        turn.keep();
+        Ok(connected)
     }
 
     /// Passes on what comes, until the caller hangs up.
@@ -203,35 +224,6 @@ impl Answering {
         match incoming.stream_to(&mut *self.delivery.sink(call.nickname()))? {
             0 => Ok(()),
             _ => Err(Error::lost(call.nickname(), "a message was cut short")),
-        }
-    }
-
-    /// Whether the call is accepted, as far as that is not for the user to say.
-    fn decide(&self, ringing: &Ringing, nickname: &str) -> bool {
-        let taken = |taken: &AtomicBool| taken.swap(true, Ordering::SeqCst);
-        if self.once.as_ref().is_some_and(|(_, one)| taken(one)) {
-            let _ = ringing.decider().reject("busy with another call");
-            return false;
-        }
-        let decider = ringing.decider();
-        match &self.accept {
-            Accept::All => decider.accept().is_ok(),
-            Accept::None => {
-                let _ = decider.reject("no calls are accepted here");
-                self.make_room();
-                false
-            }
-            Accept::Ask(asked) => {
-                let question = Question { nickname: nickname.to_owned(), remote: ringing.remote(), decider };
-                asked.send(question).is_ok()
-            }
-        }
-    }
-
-    /// A call that came to nothing was not the one that `--once` means.
-    fn make_room(&self) {
-        if let Some((_, one)) = &self.once {
-            one.store(false, Ordering::SeqCst);
         }
     }
 
@@ -265,6 +257,36 @@ fn report(presence: &Presence, server: &str, end: &Receiver<Result<(), Error>>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    #[test]
+    fn a_caller_who_resets_does_not_use_up_the_one_call() {
+        let (ended, end) = bounded(1);
+        let answering = Answering {
+            accept: Accept::All,
+            delivery: Delivery::Lines(Hold::default()),
+            once: Some((ended.clone(), AtomicBool::new(false))),
+            broken: ended,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let call = || {
+            let caller = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            (&caller).write_all(b"LEKTH\0\0\0eve\0").unwrap();
+            (caller, Ringing::answer(listener.accept().unwrap().0, "bob").unwrap())
+        };
+        let (eve, ringing) = call();
+        socket2::SockRef::from(&eve).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(eve);
+        answering.answer(ringing);
+        assert!(end.is_empty(), "it was not the one call");
+        let (carol, ringing) = call();
+        (&carol).write_all(b"LEKTA\0\0\0").unwrap();
+        carol.shutdown(std::net::Shutdown::Write).unwrap();
+        answering.answer(ringing);
+        assert!(end.try_recv().unwrap().is_ok());
+    }
 
     #[test]
     fn who_serves_this_machine_alone_listens_there_alone() {

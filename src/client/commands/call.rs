@@ -93,7 +93,8 @@ fn converse(call: &Call, mut incoming: Incoming, delivery: Delivery, binary: boo
             note(format_args!("{} has hung up", Printable(call.nickname())));
             let sent = ends.recv_timeout(Duration::from_millis(200));
             match (binary, sent) {
-                (true, Ok(Over::Sent(Ok(()))) | Ok(Over::Received(_))) | (false, _) => Ok(()),
+                (_, Ok(Over::Sent(Err(error)))) => Err(error),
+                (true, Ok(Over::Sent(Ok(())) | Over::Received(_))) | (false, _) => Ok(()),
                 (true, _) => Err(Error::lost(call.nickname(), "it hung up before everything was sent")),
             }
         }

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::files::{Directory, FileSink};
 use super::{names, screen};
 use crate::client::error::Error;
-use crate::client::hold::{Held, Hold, Sink, Whole};
+use crate::client::hold::{Grant, Held, Hold, Sink, Whole};
 
 /// Where the messages of all calls go.
 #[derive(Debug, Clone)]
@@ -84,7 +84,7 @@ struct Stream {
     streaming: Option<u32>,
     held: Held,
     /// Messages that are complete, and wait for the one that is streaming.
-    complete: Vec<Vec<u8>>,
+    complete: Vec<(Vec<u8>, Grant)>,
 }
 
 impl Stream {
@@ -99,7 +99,8 @@ impl Stream {
             return Ok(false);
         }
         self.streaming = Some(id);
-        let begun = self.held.take(id);
+        let (begun, grant) = self.held.take(id)?;
+        let _grant = grant.delivering();
         self.stdout.write(&begun)?;
         Ok(true)
     }
@@ -108,8 +109,10 @@ impl Stream {
     fn end_stream(&mut self) -> Result<(), Error> {
         self.streaming = None;
         let complete = std::mem::take(&mut self.complete);
-        let written = complete.iter().try_for_each(|message| self.stdout.write(message));
-        complete.into_iter().for_each(|message| self.held.give_back(&message));
+        let written = complete.into_iter().try_for_each(|(message, grant)| {
+            let _grant = grant.delivering();
+            self.stdout.write(&message)
+        });
         self.stdout.release();
         written
     }
@@ -120,10 +123,10 @@ impl Sink for Stream {
         if self.streaming == Some(id) {
             return self.stdout.write(bytes);
         }
-        match self.held.add(id, bytes) {
-            Err(Error::Held(_)) if self.begin_stream(id)? => self.stdout.write(bytes),
-            outcome => outcome,
+        if self.held.try_add(id, bytes)? {
+            return Ok(());
         }
+        if self.begin_stream(id)? { self.stdout.write(bytes) } else { self.held.add(id, bytes) }
     }
 
     fn ended(&mut self, id: u32) -> Result<(), Error> {
@@ -131,13 +134,15 @@ impl Sink for Stream {
             return self.end_stream();
         }
         if self.streaming.is_some() {
-            self.complete.push(self.held.take_in_hand(id));
+            self.complete.push(self.held.take(id)?);
             return Ok(());
         }
-        let message = self.held.take(id);
+        let (message, grant) = self.held.take(id)?;
         if self.stdout.take.recv().is_err() {
             return Ok(());
         }
+        // Not before: who has standard output may be waiting for room.
+        let _grant = grant.delivering();
         let written = self.stdout.write(&message);
         self.stdout.release();
         written
@@ -148,7 +153,7 @@ impl Sink for Stream {
             // What was written of it cannot be taken back; what waited for it is complete.
             let _ = self.end_stream();
         }
-        self.held.take(id);
+        drop(self.held.take(id));
     }
 }
 
@@ -211,9 +216,30 @@ mod tests {
         other.part(1, b"other").unwrap();
         let refused = other.part(1, b" goes beyond").unwrap_err();
         assert!(matches!(refused, Error::Held(12)), "standard output is taken");
+        assert!(other.ended(1).is_err(), "half of it is not delivered");
         one.ended(1).unwrap();
+        other = Stream::new(hold.clone(), one.stdout.clone());
+        other.part(1, b"other").unwrap();
         other.ended(1).unwrap();
         drop((one, other));
         assert_eq!((read(file), hold.held()), ("twelve bytes and morewaitsother".to_owned(), 0));
+    }
+
+    #[test]
+    fn what_is_being_written_still_counts_as_held() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let (hold, stdout) = (Hold::default(), Stdout::of(File::from(std::os::fd::OwnedFd::from(writer))));
+        let message = vec![b'x'; 1 << 20];
+        let mut sink = Stream::new(hold.clone(), stdout);
+        sink.part(1, &message).unwrap();
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(move || sink.ended(1).map(|()| sink));
+            reader.read_exact(&mut [0]).unwrap();
+            // The pipe takes less than what is left.
+            assert_eq!(hold.held(), message.len());
+            reader.read_exact(&mut vec![0; message.len() - 1]).unwrap();
+            writing.join().unwrap().unwrap();
+        });
+        assert_eq!(hold.held(), 0);
     }
 }

@@ -1,8 +1,12 @@
 //! Messages as files: each under a temporary name until it is complete.
+//!
+//! A process that is killed leaves its temporary files behind. Each is locked as long as somebody writes it, so
+//! that the next process can tell which are nobody's, and removes those.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +15,8 @@ use super::screen;
 use crate::client::error::Error;
 use crate::client::hold::Sink;
 
+/// What temporary names begin with, and what they end in.
+const TEMPORARY: (&str, &str) = (".rollcall-", ".part");
 /// Bytes of a nickname that become part of a file name.
 const NICKNAME_LIMIT: usize = 40;
 
@@ -32,16 +38,43 @@ impl Directory {
         // Found out now rather than when somebody calls.
         let probe = directory.create()?;
         directory.remove(&probe);
+        if let Err(error) = directory.sweep() {
+            log::warn!("cannot look for what was left in {}: {error}", directory.path.display());
+        }
         Ok(directory)
+    }
+
+    /// Removes the temporary files that nobody writes any more.
+    fn sweep(&self) -> io::Result<()> {
+        let (begin, end) = TEMPORARY;
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let is_ours = entry.file_name().to_str().is_some_and(|name| {
+                name.strip_prefix(begin).is_some_and(|name| name.strip_suffix(end).is_some())
+            });
+            // A file that cannot be looked at is somebody else's to remove.
+            if !is_ours || !entry.file_type()?.is_file() {
+                continue;
+            }
+            let Ok(file) = File::options().write(true).open(entry.path()) else { continue };
+            if file.try_lock().is_ok() {
+                // It may have got its name, and lost this one, in this very moment.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        Ok(())
     }
 
     /// A new file under a temporary name, which begins with a dot and ends in `.part`.
     fn create(&self) -> Result<Unfinished, Error> {
         loop {
             let number = self.temporary.fetch_add(1, Ordering::Relaxed);
-            let path = self.path.join(format!(".rollcall-{}-{number}.part", std::process::id()));
+            let (begin, end) = TEMPORARY;
+            let path = self.path.join(format!("{begin}{}-{number}{end}", std::process::id()));
             match File::options().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(Unfinished { path, file }),
+                Ok(file) if is_kept(&file, &path) => return Ok(Unfinished { path, file }),
+                // Somebody who swept up took it for left behind, between the two.
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(cause) => return Err(self.error("create a file in", cause)),
             }
@@ -70,6 +103,16 @@ impl Directory {
     fn error(&self, doing: &str, cause: io::Error) -> Error {
         Error::local(format!("{doing} {}", self.path.display()), cause)
     }
+}
+
+/// Locks the file that was just made at `path`; false if it is being removed, or has been.
+fn is_kept(file: &File, path: &Path) -> bool {
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        return false;
+    }
+    // Where there are no locks, nobody sweeps.
+    let Ok(ours) = file.metadata() else { return true };
+    fs::metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
 }
 
 /// Renames, but never over a file that is there.
@@ -205,6 +248,24 @@ mod tests {
         drop(sink);
         assert_eq!(scratch.files(), ["000001-bob", "000002-bob"]);
         assert_eq!(fs::read(scratch.0.join("000001-bob")).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_what_is_being_written_is_not() {
+        let scratch = Scratch::new("sweep");
+        let theirs = ["precious.part", ".rollcall-1.txt", ".rollcall-dir.part"];
+        theirs[..2].iter().for_each(|name| fs::write(scratch.0.join(name), "precious").unwrap());
+        fs::create_dir(scratch.0.join(theirs[2])).unwrap();
+        let mut sink = FileSink::new(scratch.directory(), "bob");
+        sink.part(1, b"begun").unwrap();
+        fs::write(scratch.0.join(".rollcall-1-0.part"), "left").unwrap();
+        assert_eq!(scratch.files().len(), 5);
+        scratch.directory();
+        let files = scratch.files();
+        assert_eq!(files.len(), 4, "{files:?}");
+        assert!(theirs.iter().all(|name| files.iter().any(|file| file == name)), "{files:?}");
+        sink.ended(1).unwrap();
+        assert_eq!(fs::read(scratch.0.join("000001-bob")).unwrap(), b"begun");
     }
 
     #[test]

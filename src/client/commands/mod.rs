@@ -1,6 +1,7 @@
 //! The program `rollcall`: see rollcall(1). One file a command.
 
 mod answer;
+mod ask;
 mod call;
 mod chat;
 mod deliver;
