@@ -65,7 +65,10 @@ impl Error {
 
     /// A connection with `who` that ended badly.
     pub fn lost(who: &str, why: impl fmt::Display) -> Self {
-        Self::Lost { who: who.to_owned(), why: why.to_string() }
+        let why = why.to_string();
+        // What the system says, without its number.
+        let why = why.split(" (os error").next().unwrap_or_default().to_owned();
+        Self::Lost { who: who.to_owned(), why }
     }
 
     /// A shorthand for a [`Error::Fault`] that lies in the bytes.
