@@ -141,6 +141,12 @@ impl Held {
         Self { hold, call }
     }
 
+    /// How many bytes of message `id` are held.
+    pub(super) fn size(&self, id: u32) -> usize {
+        let ledger = self.hold.0.ledger.lock();
+        ledger.calls.get(&self.call).and_then(|call| call.messages.get(&id)).map_or(0, Vec::len)
+    }
+
     /// Holds `bytes` if there is room for them now.
     pub(super) fn try_add(&self, id: u32, bytes: &[u8]) -> Result<bool, Error> {
         let account = &self.hold.0;

@@ -12,12 +12,16 @@ use super::{names, screen};
 use crate::client::error::Error;
 use crate::client::hold::{Grant, Held, Hold, Sink, Whole};
 
+/// A message of more bytes than these is long: on standard output, memory for all of it would cost more time than
+/// to send it does.
+const LONG: usize = 32 << 20;
+
 /// Where the messages of all calls go.
 #[derive(Debug, Clone)]
 pub(super) enum Delivery {
     /// Each message, when it is complete, and a newline.
     Lines(Hold),
-    /// Bytes only, each message when it is complete; one that cannot be held is written as it comes.
+    /// Bytes only, each message when it is complete; a long one is written as it comes.
     Binary(Hold, Stdout),
     /// A file each.
     Files(Arc<Directory>),
@@ -76,8 +80,8 @@ impl Stdout {
     }
 }
 
-/// Holds messages until they are complete, as long as they can be held; one that is longer than that is written
-/// as it comes, in constant memory, and the others wait for it.
+/// Holds messages until they are complete; one that is [`LONG`], or cannot be held, is written as it comes, in
+/// constant memory, and the others wait for it.
 struct Stream {
     stdout: Stdout,
     /// The message that is written as it comes: then the token is ours.
@@ -123,7 +127,8 @@ impl Sink for Stream {
         if self.streaming == Some(id) {
             return self.stdout.write(bytes);
         }
-        if self.held.try_add(id, bytes)? {
+        let is_short = self.held.size(id) + bytes.len() <= LONG;
+        if is_short && self.held.try_add(id, bytes)? {
             return Ok(());
         }
         if self.begin_stream(id)? { self.stdout.write(bytes) } else { self.held.add(id, bytes) }
@@ -200,6 +205,25 @@ mod tests {
         one.ended(1).unwrap();
         one.dropped(3);
         assert_eq!((read(file), hold.held()), ("smallbig, bigger".to_owned(), 0));
+    }
+
+    #[test]
+    fn a_long_message_is_written_as_it_comes_if_standard_output_is_free() {
+        let file = scratch("long");
+        let (hold, stdout) = (Hold::default(), Stdout::of(file.try_clone().unwrap()));
+        let mut one = Stream::new(hold.clone(), stdout.clone());
+        let mut other = Stream::new(hold.clone(), stdout);
+        let long = vec![b'x'; LONG];
+        one.part(1, &long).unwrap();
+        assert_eq!((file.metadata().unwrap().len(), hold.held()), (0, LONG), "so long is not long");
+        one.part(1, b"!").unwrap();
+        assert_eq!((file.metadata().unwrap().len(), hold.held()), (LONG as u64 + 1, 0));
+        other.part(1, &long).unwrap();
+        other.part(1, b"?").unwrap();
+        assert_eq!(hold.held(), LONG + 1, "the other has standard output");
+        one.ended(1).unwrap();
+        other.ended(1).unwrap();
+        assert_eq!((file.metadata().unwrap().len(), hold.held()), (2 * LONG as u64 + 2, 0));
     }
 
     #[test]
