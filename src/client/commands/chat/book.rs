@@ -16,11 +16,17 @@ pub(super) struct Book {
     /// Clients on the roll, and how many of each there are: of those that cannot be called several look alike.
     present: BTreeMap<(std::net::Ipv4Addr, Vec<crate::lekt::wire::Method>), usize>,
     learned: HashMap<SocketAddr, String>,
+    /// Who called from where nobody is known to be yet: the server may tell of him after he has called.
+    awaited: HashMap<IpAddr, String>,
 }
 
 impl Book {
     pub(super) fn arrived(&mut self, client: &Object) {
         *self.present.entry((client.address, client.methods.clone())).or_default() += 1;
+        let address = IpAddr::V4(client.address);
+        if let Some(nickname) = names::reach(client).and_then(|_| self.awaited.remove(&address)) {
+            self.learn_caller(address, &nickname);
+        }
     }
 
     /// The client has left, and its place may be taken by anybody: the name is forgotten.
@@ -58,8 +64,12 @@ impl Book {
     pub(super) fn learn_caller(&mut self, remote: IpAddr, nickname: &str) {
         let all = self.present();
         let mut candidates = all.iter().filter_map(names::reach).filter(|reach| reach.ip() == remote);
-        if let (Some(reach), None) = (candidates.next(), candidates.next()) {
-            self.learn(reach, nickname);
+        match (candidates.next(), candidates.next()) {
+            (Some(reach), None) => self.learn(reach, nickname),
+            (None, _) if self.awaited.len() < LEARNED_LIMIT => {
+                self.awaited.insert(remote, nickname.to_owned());
+            }
+            _ => {}
         }
     }
 
@@ -116,6 +126,20 @@ mod tests {
 
     fn reach(last: u8, port: u16) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, last], port))
+    }
+
+    #[test]
+    fn who_calls_before_the_server_tells_of_him_is_known_when_it_does() {
+        let mut book = Book::default();
+        book.learn_caller([127, 0, 0, 1].into(), "bob");
+        book.arrived(&client(2, 80));
+        book.arrived(&client(1, 0));
+        book.arrived(&client(1, 81));
+        assert_eq!(book.name(&client(1, 81)), "bob");
+        assert_eq!(book.name(&client(2, 80)), "127.0.0.2:80");
+        book.departed(&client(1, 81));
+        book.arrived(&client(1, 82));
+        assert_eq!(book.name(&client(1, 82)), "127.0.0.1:82", "he was awaited once");
     }
 
     #[test]
