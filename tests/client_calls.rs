@@ -102,7 +102,7 @@ fn a_message_that_is_cut_short_is_dropped_in_every_form() {
 }
 
 #[test]
-fn what_an_interrupt_leaves_behind_is_removed_by_the_next() {
+fn what_a_kill_leaves_behind_is_removed_by_the_next() {
     let place = Place::new();
     let files = || std::fs::read_dir(place.join("")).unwrap().count();
     let (bob, address) = Rollcall::answer(&["--out", &place.text("")]);
@@ -110,7 +110,7 @@ fn what_an_interrupt_leaves_behind_is_removed_by_the_next() {
     eve.write_all(HELLO).unwrap();
     eve.write_all(b"\0\0\0\x01\0\0\0\0\0\0\0\x04half").unwrap();
     process::eventually("half a message is in a file", || files() == 1);
-    process::signal(bob.pid(), "INT");
+    process::signal(bob.pid(), "TERM");
     drop(bob.finish());
     let (second, address) = Rollcall::answer(&["--once", "--out", &place.text("")]);
     assert_eq!(files(), 0);
