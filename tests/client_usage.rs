@@ -67,9 +67,14 @@ fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
     }
 }
 
+/// A place where nobody listens, at an address at which none of those who listen in these tests gets a port.
+fn nobody_there() -> String {
+    TcpListener::bind("127.0.0.99:0").unwrap().local_addr().unwrap().to_string()
+}
+
 #[test]
 fn who_is_not_there_is_unreachable() {
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let gone = nobody_there();
     let table: [&[&str]; 5] = [
         &["list", &gone],
         &["watch", &gone],
@@ -90,7 +95,7 @@ fn who_is_not_there_is_unreachable() {
 
 #[test]
 fn the_environment_names_the_server_where_nothing_else_does() {
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let gone = nobody_there();
     let mut command = support_client::command(["list"]);
     let ended = Rollcall::spawn(command.env("ROLLCALL_SERVER", &gone)).finish();
     assert!(ended.stderr.contains(&gone), "{}", ended.stderr);
