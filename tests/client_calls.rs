@@ -201,7 +201,7 @@ fn a_bound_that_cannot_be_kept_is_refused_at_once() {
 
 #[test]
 fn listening_where_the_roll_does_not_point_is_warned_about() {
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let gone = TcpListener::bind("127.0.0.99:0").unwrap().local_addr().unwrap().to_string();
     for (listen, warned) in [("127.0.0.5:0", true), ("127.0.0.1:0", false), ("0.0.0.0:0", false)] {
         let arguments = ["answer", "--nick", "bob", "--server", &gone, "--listen", listen];
         let bob = Rollcall::run(&arguments, b"");
