@@ -188,10 +188,10 @@ fn several_peers_are_served_at_once_and_the_bound_holds() {
 
 #[test]
 fn a_bound_that_cannot_be_kept_is_refused_at_once() {
-    let script = "ulimit -n 100 && exec \"$0\" answer --nick bob --max-peers \"$1\" --server 127.0.0.1:1";
+    let script = "ulimit -n 130 && exec \"$0\" answer --nick bob --max-peers \"$1\" --server 127.0.0.1:1";
     for (peers, code, said) in [
-        ("53", 1, "cannot serve 53 peers at once: with 100 descriptors it is 52 at most"),
-        ("52", 5, "cannot reach 127.0.0.1:1"),
+        ("83", 1, "cannot serve 83 peers at once: with 130 descriptors it is 82 at most"),
+        ("82", 5, "cannot reach 127.0.0.1:1"),
     ] {
         let mut shell = std::process::Command::new("sh");
         let bob = Rollcall::spawn(shell.args(["-c", script, env!("CARGO_BIN_EXE_rollcall"), peers])).finish();

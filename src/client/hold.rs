@@ -41,6 +41,8 @@ struct Ledger {
 #[derive(Debug, Default)]
 struct Unfinished {
     messages: HashMap<u32, Vec<u8>>,
+    /// What is complete and cannot be delivered yet, one message behind the other.
+    complete: Vec<u8>,
     /// In all of them together.
     bytes: usize,
 }
@@ -174,13 +176,32 @@ impl Held {
         }
     }
 
-    /// All that is held of message `id`, which counts as held as long as the grant is there. Fails if what was
-    /// held of it had to go.
-    pub(super) fn take(&self, id: u32) -> Result<(Vec<u8>, Grant), Error> {
+    /// Message `id` is complete, and has to wait: it is put behind those that do already.
+    pub(super) fn complete(&self, id: u32) -> Result<(), Error> {
         let account = &self.hold.0;
         let mut ledger = account.ledger.lock();
         let unfinished = ledger.calls.get_mut(&self.call).ok_or(Error::Held(account.limit))?;
         let message = unfinished.messages.remove(&id).unwrap_or_default();
+        unfinished.complete.extend_from_slice(&message);
+        Ok(())
+    }
+
+    /// What is complete and has waited, as one; otherwise like [`take`](Self::take).
+    pub(super) fn take_complete(&self) -> Result<(Vec<u8>, Grant), Error> {
+        self.take_out(|unfinished| std::mem::take(&mut unfinished.complete))
+    }
+
+    /// All that is held of message `id`, which counts as held as long as the grant is there. Fails if what was
+    /// held of it had to go.
+    pub(super) fn take(&self, id: u32) -> Result<(Vec<u8>, Grant), Error> {
+        self.take_out(|unfinished| unfinished.messages.remove(&id).unwrap_or_default())
+    }
+
+    fn take_out(&self, which: impl FnOnce(&mut Unfinished) -> Vec<u8>) -> Result<(Vec<u8>, Grant), Error> {
+        let account = &self.hold.0;
+        let mut ledger = account.ledger.lock();
+        let unfinished = ledger.calls.get_mut(&self.call).ok_or(Error::Held(account.limit))?;
+        let message = which(unfinished);
         unfinished.bytes -= message.len();
         drop(ledger);
         let grant = Grant { hold: self.hold.clone(), count: message.len(), is_delivering: false };

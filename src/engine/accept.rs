@@ -109,6 +109,8 @@ impl Acceptor {
                     let pause = format_args!("cannot accept: {error}; trying again in a moment");
                     self.trouble.log(log::Level::Warn, now, pause);
                     self.paused = Some(now + PAUSE);
+                    // The trouble may be this entrance's alone.
+                    self.waiting.rotate_left(1);
                     return;
                 }
             }

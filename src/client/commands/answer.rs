@@ -28,6 +28,8 @@ const BRIEF: &str = "Usage: rollcall answer --nick NAME [OPTION]...\n\
     Take calls. Each message is written to standard output when it is complete, followed by a newline.";
 /// The most peers that can be asked for: a thread each.
 const MAX_MAX_PEERS: usize = 4096;
+/// Questions that wait to be asked. Each keeps a connection, even one that its caller has left.
+const QUESTIONS_LIMIT: usize = 16;
 
 /// Whose calls to accept.
 #[derive(Debug, Clone)]
@@ -161,7 +163,7 @@ fn accept(matches: &Matches) -> Result<Accept, Error> {
     match matches.opt_str("accept").as_deref() {
         None | Some("all") => Ok(Accept::All),
         Some("none") => Ok(Accept::None),
-        Some("ask") => ask::start(MAX_MAX_PEERS).map(Accept::Ask),
+        Some("ask") => ask::start(QUESTIONS_LIMIT).map(Accept::Ask),
         Some(other) => {
             let other = Printable(other);
             Err(Error::Usage(format!("--accept takes \"all\", \"ask\" or \"none\", not \"{other}\"")))

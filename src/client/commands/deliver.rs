@@ -4,14 +4,17 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::files::{Directory, FileSink};
 use super::{names, screen};
 use crate::client::error::Error;
-use crate::client::hold::{Grant, Held, Hold, Sink, Whole};
+use crate::client::hold::{Held, Hold, Sink, Whole};
 
+/// How long a complete message waits for the one that is being written as it comes.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// A message of more bytes than these is long: on standard output, memory for all of it would cost more time than
 /// to send it does.
 const LONG: usize = 32 << 20;
@@ -87,13 +90,11 @@ struct Stream {
     /// The message that is written as it comes: then the token is ours.
     streaming: Option<u32>,
     held: Held,
-    /// Messages that are complete, and wait for the one that is streaming.
-    complete: Vec<(Vec<u8>, Grant)>,
 }
 
 impl Stream {
     fn new(hold: Hold, stdout: Stdout) -> Self {
-        Self { stdout, streaming: None, held: Held::new(hold), complete: Vec::new() }
+        Self { stdout, streaming: None, held: Held::new(hold) }
     }
 
     /// Writes what is held of message `id`, and has the rest of it follow as it comes. False if standard output
@@ -112,10 +113,9 @@ impl Stream {
     /// The message that was streaming is over: those that waited for it go out.
     fn end_stream(&mut self) -> Result<(), Error> {
         self.streaming = None;
-        let complete = std::mem::take(&mut self.complete);
-        let written = complete.into_iter().try_for_each(|(message, grant)| {
+        let written = self.held.take_complete().and_then(|(messages, grant)| {
             let _grant = grant.delivering();
-            self.stdout.write(&message)
+            self.stdout.write(&messages)
         });
         self.stdout.release();
         written
@@ -139,13 +139,12 @@ impl Sink for Stream {
             return self.end_stream();
         }
         if self.streaming.is_some() {
-            self.complete.push(self.held.take(id)?);
-            return Ok(());
+            return self.held.complete(id);
         }
         let (message, grant) = self.held.take(id)?;
-        if self.stdout.take.recv().is_err() {
-            return Ok(());
-        }
+        // Whoever has it may be silent: then this call ends, and does not keep its place for ever.
+        let taken = self.stdout.take.recv_timeout(PATIENCE);
+        taken.map_err(|_| screen::unwritten(io::ErrorKind::TimedOut.into()))?;
         // Not before: who has standard output may be waiting for room.
         let _grant = grant.delivering();
         let written = self.stdout.write(&message);

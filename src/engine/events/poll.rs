@@ -95,7 +95,7 @@ impl Loop {
         let mut events = Events::with_capacity(EVENTS_PER_POLL);
         let published = Arc::clone(&self.house.published);
         let high_mark = self.house.gate.high_mark();
-        while self.stage == Stage::Running || !self.slots.is_empty() {
+        while self.stage == Stage::Running || !self.slots.is_empty() || !self.inbox.movers.is_empty() {
             match self.poll.poll(&mut events, self.patience()) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,

@@ -66,7 +66,10 @@ impl Book {
         let mut candidates = all.iter().filter_map(names::reach).filter(|reach| reach.ip() == remote);
         match (candidates.next(), candidates.next()) {
             (Some(reach), None) => self.learn(reach, nickname),
-            (None, _) if self.awaited.len() < LEARNED_LIMIT => {
+            (None, _) => {
+                if self.awaited.len() >= LEARNED_LIMIT {
+                    self.awaited.clear();
+                }
                 self.awaited.insert(remote, nickname.to_owned());
             }
             _ => {}
