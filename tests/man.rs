@@ -13,7 +13,8 @@ use rollcall::lekt::wire::{self, Block, BlockKind, KnownMethods, Method, Object,
 
 const DAEMON: &str = env!("CARGO_BIN_EXE_rollcalld");
 /// The client, where it is built.
-const CLIENT: Option<&str> = option_env!("CARGO_BIN_EXE_rollcall");
+const CLIENT: Option<&str> =
+    if cfg!(feature = "client") { option_env!("CARGO_BIN_EXE_rollcall") } else { None };
 
 #[test]
 fn the_pages_are_clean_under_mandoc() {
