@@ -31,6 +31,11 @@ fn a_daemon_that_was_stopped_reads_before_it_judges(engine: Engine) {
     let mut client = Raw::joined(2, daemon.address(), 1);
     client.hears_nothing();
     daemon.signal("STOP");
+    process::eventually("every thread stands still", || {
+        let tasks = fs::read_dir(format!("/proc/{}/task", daemon.pid())).unwrap();
+        let status = |task: fs::DirEntry| fs::read_to_string(task.path().join("status")).unwrap();
+        tasks.map(|task| status(task.unwrap())).all(|status| status.contains("\nState:\tT"))
+    });
     client.beat();
     assert!(!client.hears_within(Duration::from_millis(1500)), "the daemon is not stopped");
     daemon.signal("CONT");
