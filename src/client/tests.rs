@@ -219,16 +219,24 @@ fn all_may_be_sent_ahead_of_the_decision() {
 
 #[test]
 fn a_peer_beyond_the_bound_is_rejected_and_others_are_not() {
-    let (address, called, ..) = bob(1);
-    let alice = Ringing::call(&address.to_string(), "alice").unwrap();
-    let ringing = called.recv_timeout(PATIENCE).unwrap();
-    // The place is taken for as long as the handler runs; here it has handed the caller on, so fill it anew.
-    let mut silent = TcpStream::connect(address).unwrap();
+    let listener = Listener::bind("127.0.0.1:0", "bob", 1).unwrap();
+    let address = listener.local_addr();
+    let (entered, inside) = crossbeam_channel::bounded(1);
+    let (leave, left) = crossbeam_channel::bounded::<()>(0);
+    // The place is taken for as long as this runs.
+    thread::spawn(move || {
+        listener.serve(move |ringing| {
+            entered.send(()).unwrap();
+            let _ = left.recv();
+            drop(ringing);
+        });
+    });
+    let first = TcpStream::connect(address).unwrap();
+    inside.recv_timeout(PATIENCE).unwrap();
     let mut beyond = Ringing::call(&address.to_string(), "carol").unwrap();
     let error = beyond.introduced().unwrap_err().to_string();
     assert!(error.ends_with("too many peers at once, try again later"), "{error}");
-    silent.write_all(b"LEKTR\0\0\0bye\0").unwrap();
-    drop((alice, ringing));
+    drop((first, leave));
 }
 
 #[test]
