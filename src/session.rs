@@ -6,8 +6,9 @@
 //! answer, or the end of everything, until that is back.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::roll::{Applicant, Member, PageSlice, Roll, Sequence};
 
@@ -29,6 +30,16 @@ pub trait Session: Send {
 
     /// When the session wants a [`Event::Tick`] at the latest.
     fn deadline(&self) -> Option<Instant>;
+
+    /// Does what is slow, on a thread that may take its time: what [`Ask::Toil`] asks for. The session is
+    /// nowhere else meanwhile.
+    fn toil(&mut self) {}
+
+    /// Whether an end, if it came now, would be held against the address that the client comes from: see
+    /// [`Door::cooldown`].
+    fn ends_badly(&self) -> bool {
+        false
+    }
 }
 
 /// A kind of session: what a listener lets in.
@@ -40,7 +51,57 @@ pub trait Door: Send + Sync {
     fn open(&self, now: Instant, peer: SocketAddr) -> Box<dyn Session>;
 
     /// What a client is told that cannot be let in, before the connection is closed.
-    fn refusal(&self, reason: &str) -> Vec<u8>;
+    fn refusal(&self, why: Refusal) -> Vec<u8>;
+
+    /// How long an address is refused after a session from there has ended badly.
+    fn cooldown(&self) -> Cooldown {
+        Cooldown::NONE
+    }
+
+    /// Whether sessions ask for [`Ask::Toil`].
+    fn toils(&self) -> bool {
+        false
+    }
+}
+
+/// Why a client cannot be let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// There are as many connections as there may be.
+    Full,
+    /// There are as many connections from the client's address as there may be.
+    Crowded,
+    /// A session from the client's address has ended badly; it may try again after this time.
+    CoolingDown(Duration),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("the server is full"),
+            Self::Crowded => f.write_str("too many connections from your address"),
+            Self::CoolingDown(left) => write!(f, "try again in {} s", whole_seconds(*left)),
+        }
+    }
+}
+
+/// This time in seconds, rounded up, and at least 1: what a client is told to wait.
+pub fn whole_seconds(time: Duration) -> u64 {
+    (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
+}
+
+/// For how long, and whom, a door refuses after a session has ended badly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cooldown {
+    /// Counted from the last bad end; zero: nobody is refused.
+    pub length: Duration,
+    /// Whether it is for loopback addresses, too, behind which may be everybody.
+    pub loopback: bool,
+}
+
+impl Cooldown {
+    /// Nobody is ever refused.
+    pub const NONE: Self = Self { length: Duration::ZERO, loopback: false };
 }
 
 /// What a session sees of the world: the time of day, and the roll as the workers have published it.
@@ -62,21 +123,33 @@ pub enum Event {
     Opened,
     /// What the workers say to the session's ask.
     Answer(Answer),
-    /// Time has passed.
+    /// Time has passed. What has not been taken yet is received once more after it.
     Tick,
-    /// The peer sends no more; what came before has been received.
+    /// The peer sends no more. What it sent is received once more, should the session make of it now what it
+    /// did not before; then it ends.
     EndOfStream,
     /// The daemon is about to end.
     Shutdown,
 }
 
-/// What a session cannot do itself: what changes the roll.
+/// What a session cannot do itself: what changes the roll, and what is slow.
 #[derive(Debug)]
 pub enum Ask {
     /// Put me on the roll.
     Join(Applicant),
     /// Take this member off the roll. Sessions need not ask for it: the engine does, on every way out.
     Leave(Member),
+    /// Have [`Session::toil`] called.
+    Toil(Effort),
+}
+
+/// How slow something is. Whatever takes longer than microseconds is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// Milliseconds, such as a key exchange.
+    Brief,
+    /// Tenths of a second, such as a password.
+    Long,
 }
 
 /// What comes of an ask.
@@ -86,6 +159,8 @@ pub enum Answer {
     Joined(Member),
     /// He is off the roll.
     Left,
+    /// The slow part is done.
+    Toiled,
 }
 
 /// Why a session ends badly.

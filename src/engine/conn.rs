@@ -17,7 +17,7 @@ use super::published::Look;
 use super::seldom::Seldom;
 use super::{FLUSH_LIMIT, LINGER_LIMIT, MESSAGES_PER_TURN};
 use crate::roll::Member;
-use crate::session::{Answer, Ask, Door, Event, Fault, Output, Session};
+use crate::session::{Answer, Ask, Door, Event, Fault, Output, Refusal, Session};
 use crate::wire::Buffer;
 
 /// Ends that are worth a line; many may come at once.
@@ -125,11 +125,11 @@ impl Conn {
         peer: SocketAddr,
         permit: Permit,
         now: Instant,
-        reason: &str,
+        why: Refusal,
         out: &mut Output,
     ) -> Self {
-        log::debug!("{} {peer}: refused: {reason}", door.name());
-        out.bytes().extend_from_slice(&door.refusal(reason));
+        log::debug!("{} {peer}: refused: {why}", door.name());
+        out.bytes().extend_from_slice(&door.refusal(why));
         let phase = Phase::Ending { until: now + LINGER_LIMIT, last: Last::Linger };
         Self::new(None, door, peer, permit, phase)
     }

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::session::Refusal;
+
 /// How many connections may be told at a time that they cannot be let in; beyond, they are closed unheard.
 const REFUSALS_AT_A_TIME: usize = 16;
 
@@ -57,7 +59,7 @@ pub(super) enum Admission {
     /// Come in.
     Welcome(Permit),
     /// Be told why not.
-    Refused(Permit, &'static str),
+    Refused(Permit, Refusal),
     /// There is not even room for that.
     TurnedAway,
 }
@@ -122,7 +124,7 @@ impl Gate {
     /// Decides about a connection from `address`.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Admission {
         if !take(&self.clients, self.limits.max_clients) {
-            return self.refuse("the server is full");
+            return self.refuse(Refusal::Full);
         }
         let source = if self.limits.max_per_address == 0 { None } else { Source::of(address) };
         if let Some(source) = source {
@@ -130,7 +132,7 @@ impl Gate {
             let count = sources.entry(source).or_default();
             if *count >= self.limits.max_per_address {
                 self.clients.fetch_sub(1, Ordering::Relaxed);
-                return self.refuse("too many connections from your address");
+                return self.refuse(Refusal::Crowded);
             }
             *count += 1;
         }
@@ -138,12 +140,12 @@ impl Gate {
         Admission::Welcome(Permit { gate: Arc::clone(self), holder: Holder::Client(source) })
     }
 
-    fn refuse(self: &Arc<Self>, reason: &'static str) -> Admission {
+    fn refuse(self: &Arc<Self>, why: Refusal) -> Admission {
         self.refused.fetch_add(1, Ordering::Relaxed);
         if !take(&self.refusals, REFUSALS_AT_A_TIME) {
             return Admission::TurnedAway;
         }
-        Admission::Refused(Permit { gate: Arc::clone(self), holder: Holder::Refused }, reason)
+        Admission::Refused(Permit { gate: Arc::clone(self), holder: Holder::Refused }, why)
     }
 
     fn forget(&self, source: Source) {
@@ -185,11 +187,11 @@ mod tests {
         Arc::new(Gate::new(Limits { max_clients, max_per_address, high_mark: 1 }))
     }
 
-    fn outcome(admission: &Admission) -> &'static str {
+    fn outcome(admission: &Admission) -> String {
         match admission {
-            Admission::Welcome(_) => "welcome",
-            Admission::Refused(_, reason) => reason,
-            Admission::TurnedAway => "turned away",
+            Admission::Welcome(_) => "welcome".to_owned(),
+            Admission::Refused(_, why) => why.to_string(),
+            Admission::TurnedAway => "turned away".to_owned(),
         }
     }
 

@@ -170,6 +170,7 @@ struct Outcome {
 enum Happened {
     Joined { door: &'static str, address: SocketAddr, member: Member },
     Left(Member),
+    Toiled,
 }
 
 impl fmt::Display for Happened {
@@ -179,6 +180,7 @@ impl fmt::Display for Happened {
                 write!(f, "{door} {address}: on the roll as {}", member.id)
             }
             Self::Left(member) => write!(f, "{} is off the roll", member.id),
+            Self::Toiled => f.write_str("toiled"),
         }
     }
 }
@@ -194,6 +196,7 @@ fn carry_out(roll: &mut Roll, ask: Ask) -> Outcome {
             roll.leave(member);
             (Answer::Left, Happened::Left(member))
         }
+        Ask::Toil(_) => (Answer::Toiled, Happened::Toiled),
     };
     Outcome { answer, event, there: roll.len() }
 }

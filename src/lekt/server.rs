@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::wire::{self, BLOCK_LIMIT, Block, BlockKind, Header, KnownMethods, Method, Object, Version, kind};
 use crate::roll::{Applicant, Forgotten, Listing, Member, Roll, Sequence};
-use crate::session::{Answer, Ask, Door, Event, Fault, Output, Session, View};
+use crate::session::{Answer, Ask, Door, Event, Fault, Output, Refusal, Session, View};
 use crate::wire::{Problem, Reader, WireError};
 
 /// What can be set.
@@ -52,8 +52,8 @@ impl Door for LektDoor {
         Box::new(Server::new(now, peer, Arc::clone(&self.settings)))
     }
 
-    fn refusal(&self, reason: &str) -> Vec<u8> {
-        rejection(Version::OURS, reason)
+    fn refusal(&self, why: Refusal) -> Vec<u8> {
+        rejection(Version::OURS, &why.to_string())
     }
 }
 
@@ -99,9 +99,9 @@ impl Session for Server {
         let mut reader = Reader::new(bytes);
         match self.message(now, &mut reader, view, out) {
             Ok(()) => Ok(reader.position()),
-            Err(Refusal::Malformed(error)) if error.is_short() => Ok(0),
-            Err(Refusal::Malformed(error)) => Err(self.malformed(&error)),
-            Err(Refusal::Fault(fault)) => Err(fault),
+            Err(Complaint::Malformed(error)) if error.is_short() => Ok(0),
+            Err(Complaint::Malformed(error)) => Err(self.malformed(&error)),
+            Err(Complaint::Fault(fault)) => Err(fault),
         }
     }
 
@@ -113,7 +113,7 @@ impl Session for Server {
         out: &mut Output,
     ) -> Result<(), Fault> {
         match event {
-            Event::Opened | Event::Answer(Answer::Left) => Ok(()),
+            Event::Opened | Event::Answer(Answer::Left | Answer::Toiled) => Ok(()),
             Event::Answer(Answer::Joined(member)) => {
                 self.joined(now, member, out);
                 Ok(())
@@ -138,12 +138,12 @@ impl Session for Server {
 }
 
 /// Why a message was not taken: framing sorts out whether it only is not whole yet.
-enum Refusal {
+enum Complaint {
     Malformed(WireError),
     Fault(Fault),
 }
 
-impl From<WireError> for Refusal {
+impl From<WireError> for Complaint {
     fn from(error: WireError) -> Self {
         Self::Malformed(error)
     }
@@ -161,12 +161,12 @@ impl Server {
         reader: &mut Reader<'_>,
         view: &dyn View,
         out: &mut Output,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Complaint> {
         let header = wire::header(reader)?;
         let greets = matches!(self.state, State::Greeting { .. });
         if header.version != self.version && !greets {
             let reason = format!("malformed: version {} in a session of {}", header.version, self.version);
-            return Err(Refusal::Fault(self.rejected(reason)));
+            return Err(Complaint::Fault(self.rejected(reason)));
         }
         match &mut self.state {
             State::Present { until, member, told } => {
@@ -174,7 +174,7 @@ impl Server {
                 // The client's own time is not checked ("Heartbeat").
                 reader.i64("time")?;
                 *until = now + self.settings.heartbeat_timeout;
-                answer(self.version, *member, told, view, out).map_err(Refusal::Fault)
+                answer(self.version, *member, told, view, out).map_err(Complaint::Fault)
             }
             State::Greeting { until } => {
                 let until = *until;
@@ -187,7 +187,7 @@ impl Server {
                 self.ask_or_join(view, out);
                 Ok(())
             }
-            State::Joining => Err(Refusal::Fault(Fault::silent("bytes were judged while an ask was out"))),
+            State::Joining => Err(Complaint::Fault(Fault::silent("bytes were judged while an ask was out"))),
         }
     }
 
@@ -199,17 +199,17 @@ impl Server {
         reader: &mut Reader<'_>,
         view: &dyn View,
         out: &mut Output,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Complaint> {
         let Some(version) = Version::OURS.agreed(header.version) else {
             let (ours, theirs) = (Version::OURS, header.version);
             let reason = format!("this server speaks version {ours}, which cannot talk to version {theirs}");
-            return Err(Refusal::Fault(self.rejected(reason)));
+            return Err(Complaint::Fault(self.rejected(reason)));
         };
         expect(header, kind::HELLO)?;
         let known = KnownMethods::read(reader)?;
         if self.peer.is_ipv6() {
             let reason = format!("{} has no room for IPv6 addresses: connect by IPv4", Version::OURS);
-            return Err(Refusal::Fault(self.rejected(reason)));
+            return Err(Complaint::Fault(self.rejected(reason)));
         }
         self.version = version;
         wire::put_accept(out.bytes(), version);
