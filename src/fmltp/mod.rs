@@ -14,7 +14,7 @@
 //! ```
 //!
 //! The server speaks first. Both say their names and versions in the clear, agree on a key by Diffie-Hellman in the
-//! server's `group`, each side's public `key` travelling as a [`pem`] block, and from then on all is said in `fernet`
+//! server's [`group`], each side's public [`key`] travelling as a [`pem`] block, and from then on all is said in [`fernet`]
 //! tokens, the first of which proves that the client has the key. Where the server keeps users, the client says its name
 //! and password next. Then it gives commands, each a token, each answered by one that begins with a number.
 //!
@@ -23,4 +23,11 @@
 //! The manual page fmltp(7) settles every byte; "quoted words" in comments here are its headings. All cryptography is
 //! that of well-kept crates; no secret outlives its use in memory, and none is ever logged.
 
+mod asn1;
+pub mod fernet;
+pub mod group;
+pub mod key;
 pub mod pem;
+mod random;
+#[cfg(test)]
+mod vectors;
