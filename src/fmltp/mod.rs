@@ -1,0 +1,3 @@
+//! FmLTP, the protocol of FlexMusic.
+
+pub mod users;
