@@ -34,6 +34,8 @@ pub mod client;
 pub mod daemon;
 pub mod door;
 pub mod engine;
+#[cfg(feature = "fmltp")]
+pub mod fmltp;
 pub mod lekt;
 pub mod roll;
 pub mod session;

@@ -1,0 +1,4 @@
+//! FmLTP/1.0: FlexMusic clients shake hands, are secured and authorized.
+
+pub mod space;
+pub mod version;
