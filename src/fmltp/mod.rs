@@ -1,4 +1,5 @@
 //! FmLTP/1.0: FlexMusic clients shake hands, are secured and authorized.
 
+pub mod command;
 pub mod space;
 pub mod version;
