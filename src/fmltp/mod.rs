@@ -1,3 +1,6 @@
-//! FmLTP, the protocol of FlexMusic.
+//! FmLTP/1.0: FlexMusic clients shake hands, are secured and authorized.
 
+pub mod command;
+pub mod space;
 pub mod users;
+pub mod version;
