@@ -24,10 +24,14 @@
 //! that of well-kept crates; no secret outlives its use in memory, and none is ever logged.
 
 mod asn1;
+pub mod command;
 pub mod fernet;
 pub mod group;
 pub mod key;
 pub mod pem;
 mod random;
+pub mod space;
+pub mod users;
 #[cfg(test)]
 mod vectors;
+pub mod version;
