@@ -1,4 +1,16 @@
 //! The server's side of a conversation with a client.
+//!
+//! ```text
+//!     Greeting --version--> AwaitKey --public key--> Agreeing --key agreed--> AwaitChallenge
+//!         --right--> Lockdown <--AUTH, wrong--> Checking --right--> Joining --on the roll--> Ready
+//!         --right, and nobody has to say who he is--------------> Joining
+//! ```
+
+mod channel;
+mod reason;
+mod session;
+mod state;
+mod who;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,7 +19,8 @@ use std::time::{Duration, Instant};
 
 use super::users::UserBook;
 use super::version::Greeting;
-use crate::session::{Cooldown, Door, Event, Fault, Output, Refusal, Session, View};
+use crate::session::{Cooldown, Door, Refusal, Session};
+pub use session::Server;
 
 /// What can be set.
 #[derive(Clone)]
@@ -66,41 +79,50 @@ impl Door for FmltpDoor {
     }
 
     fn open(&self, now: Instant, peer: SocketAddr) -> Box<dyn Session> {
-        let _ = (now, peer);
-        Box::new(Server { settings: Arc::clone(&self.settings) })
+        Box::new(Server::new(now, peer, Arc::clone(&self.settings)))
     }
 
     fn refusal(&self, why: Refusal) -> Vec<u8> {
-        format!("400 {why}\r\n").into_bytes()
+        reason::refusal(why).into_bytes()
     }
 
     fn cooldown(&self) -> Cooldown {
         self.settings.cooldown
     }
-}
 
-struct Server {
-    settings: Arc<Settings>,
-}
-
-impl Session for Server {
-    fn receive(&mut self, _: Instant, bytes: &[u8], _: &dyn View, out: &mut Output) -> Result<usize, Fault> {
-        out.close();
-        Ok(bytes.len())
+    fn toils(&self) -> bool {
+        true
     }
+}
 
-    fn handle(&mut self, _: Instant, event: Event, _: &dyn View, out: &mut Output) -> Result<(), Fault> {
-        match event {
-            Event::Opened => {
-                out.bytes().extend_from_slice(format!("{}\r\n", self.settings.greeting).as_bytes());
-            }
-            Event::EndOfStream | Event::Shutdown => out.close(),
-            _ => {}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_cannot_be_let_in_is_told_in_place_of_the_greeting() {
+        let door = FmltpDoor::new(Settings::default());
+        let cooling = |seconds| Refusal::CoolingDown(Duration::from_secs_f32(seconds));
+        let table = [
+            (Refusal::Full, "400 Server is full.\r\n"),
+            (Refusal::Crowded, "400 Too many connections from your address.\r\n"),
+            (cooling(299.5), "400 Try again in 300 s.\r\n"),
+            (cooling(2.0), "400 Try again in 2 s.\r\n"),
+            (cooling(0.0), "400 Try again in 1 s.\r\n"),
+        ];
+        for (why, told) in table {
+            assert_eq!(String::from_utf8(door.refusal(why)).unwrap(), told);
         }
-        Ok(())
     }
 
-    fn deadline(&self) -> Option<Instant> {
-        None
+    #[test]
+    fn what_is_set_is_shown_without_the_users() {
+        let settings = Settings::default();
+        assert_eq!(settings.step_limit, Duration::from_secs(5));
+        let shown = format!("{settings:?}");
+        assert!(shown.contains("300s") && shown.contains("authorization: false"), "{shown}");
+        let door = FmltpDoor::new(settings);
+        assert!(door.toils() && !door.cooldown().loopback);
+        assert_eq!(door.name(), "fmltp");
     }
 }
