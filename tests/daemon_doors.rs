@@ -8,7 +8,7 @@ mod common;
 use std::fs::{self, Permissions};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::process::{Command, Output, Stdio};
 
 use common::*;
@@ -28,6 +28,7 @@ on_both_engines!(
     a_socket_handed_over_for_a_door_that_is_off_is_an_error,
     a_users_file_that_is_not_right_stops_the_start,
     a_users_file_that_is_open_to_others_is_warned_of,
+    a_users_file_that_cannot_be_read_again_is_warned_of,
     hup_reads_the_users_again,
     hup_says_which_line_is_wrong_and_goes_on,
 );
@@ -255,6 +256,27 @@ fn a_users_file_that_is_open_to_others_is_warned_of(engine: Engine) {
     };
     assert!(!warned(0o600) && !warned(0o400));
     assert!(warned(0o640) && warned(0o604) && warned(0o666));
+}
+
+/// It was read by root, and the file is not the user's that the daemon has become.
+fn a_users_file_that_cannot_be_read_again_is_warned_of(engine: Engine) {
+    if !process::status(std::process::id(), "Uid").starts_with("0\t") {
+        return println!("skipped: only root can become somebody else");
+    }
+    let place = Place::new();
+    let path = users(&place, ALICE);
+    let args = ["--fmltp", "127.0.0.1:0", "--fmltp-users", &path, "--user", "nobody"];
+    let warning = format!("warn: the users file {path} cannot be read again as it is now");
+    let daemon = Daemon::start(engine, &args);
+    daemon.wait_for_log(&[&warning]);
+    daemon.signal("HUP");
+    daemon.wait_for_log(&["error: cannot read the users file", "stay who they were"]);
+
+    chown(&path, Some(65_534), None).unwrap();
+    let daemon = Daemon::start(engine, &args);
+    daemon.signal("HUP");
+    daemon.wait_for_log(&["read again: 1 user in"]);
+    assert!(!daemon.log().concat().contains(&warning));
 }
 
 fn hup_reads_the_users_again(engine: Engine) {

@@ -32,6 +32,14 @@ impl Files {
         Ok(Self {})
     }
 
+    /// Warns if it is known now that they cannot be read again.
+    pub(super) fn look_ahead(&self) {
+        #[cfg(feature = "fmltp")]
+        if let Some(users) = &self.users {
+            users.look_ahead();
+        }
+    }
+
     /// Reads them again.
     pub(super) fn read_again(&self) {
         #[cfg(feature = "fmltp")]

@@ -89,6 +89,7 @@ pub(super) fn serve(options: &Options) -> Result<(), Failure> {
     let ready = listen::ready_lines(&doors, &opened);
     let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose()?;
     drop_privileges(identity.as_ref())?;
+    files.look_ahead();
     let engine = Engine::start(Setup {
         kind: options.engine,
         workers: options.workers,

@@ -28,6 +28,13 @@ impl Book {
         Ok(Self { path: path.to_owned(), users: RwLock::new(Arc::new(users)) })
     }
 
+    /// Warns if the file was read by rights that have been given up since.
+    pub(super) fn look_ahead(&self) {
+        if let Err(error) = File::open(&self.path) {
+            log::warn!("the users file {} cannot be read again as it is now: {error}", self.path.display());
+        }
+    }
+
     /// Reads the file again. If it is not right, the users stay who they were.
     pub(super) fn read_again(&self) {
         match load(&self.path) {
