@@ -95,6 +95,7 @@ pub(super) fn serve(options: &Options) -> Result<(), Failure> {
         workers: options.workers,
         slow_workers: options.slow_workers,
         humble: system::be_humble,
+        clerks: Vec::new(),
         limits,
         journal: options.journal,
         entrances: opened.into_iter().map(|opened| opened.entrance).collect(),

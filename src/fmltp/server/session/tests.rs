@@ -137,7 +137,9 @@ impl Guest {
                 self.member = Some(member);
                 self.answer(world, Answer::Joined(member));
             }
-            Some(Ask::Leave(_)) => panic!("the engine takes clients off the roll"),
+            Some(Ask::Leave(_) | Ask::Clerk(_)) => {
+                panic!("the engine takes clients off the roll, and there is no clerk")
+            }
             None => (),
         }
     }

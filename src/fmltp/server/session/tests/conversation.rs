@@ -167,7 +167,7 @@ fn said(world: &mut World, session: &mut Server, bytes: &[u8]) -> Vec<u8> {
                     Answer::Toiled
                 }
                 Ask::Join(applicant) => Answer::Joined(world.roll.join(applicant)),
-                Ask::Leave(_) => panic!("the engine takes clients off the roll"),
+                Ask::Leave(_) | Ask::Clerk(_) => panic!("the engine does that, and there is no clerk"),
             };
             session.handle(world.now, Event::Answer(answer), world, &mut out).unwrap();
         }
