@@ -88,6 +88,8 @@ pub(super) fn serve(options: &Options) -> Result<(), Failure> {
     let engine = Engine::start(Setup {
         kind: options.engine,
         workers: options.workers,
+        slow_workers: options.workers,
+        humble: system::be_humble,
         limits,
         journal: options.journal,
         entrances: opened.into_iter().map(|opened| opened.entrance).collect(),

@@ -11,6 +11,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+/// The lowest priority that there is.
+const HUMBLE: libc::c_int = 19;
+
 /// Raises the limit of open descriptors as far as is permitted, and says how many there may be.
 pub(super) fn raise_descriptor_limit() -> io::Result<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -32,6 +35,13 @@ pub(super) fn mapping_limit() -> usize {
     let default = 65_530;
     let said = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
     said.and_then(|said| said.trim().parse().ok()).unwrap_or(default)
+}
+
+/// Has the calling thread served after all others of the machine that want to run. Where that is not permitted,
+/// nothing is lost but courtesy.
+pub(super) fn be_humble() {
+    // SAFETY: the call takes plain numbers. On Linux, 0 is the calling thread.
+    let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, HUMBLE) };
 }
 
 /// Whether files may be made in `directory` by who we are.

@@ -119,7 +119,8 @@ impl Acceptor {
 
     fn meet(&self, number: usize, stream: TcpStream, peer: SocketAddr, now: Instant) -> Visitor {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let admission = self.gate.admit(peer.ip());
+        let door = &self.entrances[number].door;
+        let admission = self.gate.admit(door.name(), peer.ip(), now);
         match &admission {
             Admission::Welcome(_) => {}
             Admission::Refused(_, why) => {
@@ -127,7 +128,7 @@ impl Acceptor {
             }
             Admission::TurnedAway => self.full.log(log::Level::Warn, now, format_args!("turned {peer} away")),
         }
-        Visitor { stream, peer, door: Arc::clone(&self.entrances[number].door), admission }
+        Visitor { stream, peer, door: Arc::clone(door), admission }
     }
 }
 

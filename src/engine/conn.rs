@@ -15,6 +15,7 @@ use std::time::Instant;
 use super::limits::Permit;
 use super::published::Look;
 use super::seldom::Seldom;
+use super::task::{Reply, Returned, Toil};
 use super::{FLUSH_LIMIT, LINGER_LIMIT, MESSAGES_PER_TURN};
 use crate::roll::Member;
 use crate::session::{Answer, Ask, Door, Event, Fault, Output, Refusal, Session};
@@ -52,7 +53,7 @@ pub(super) struct Conn {
     /// Whether there may be a whole message in it.
     behind: Behind,
     input: Input,
-    _permit: Permit,
+    permit: Permit,
 }
 
 enum Phase {
@@ -68,7 +69,6 @@ enum Phase {
     /// Nothing more is said; what is owed is sent by then.
     Ending {
         until: Instant,
-        last: Last,
     },
     Lingering {
         until: Instant,
@@ -86,13 +86,6 @@ enum Behind {
 enum Input {
     Flowing,
     Ended,
-}
-
-/// What is done once everything is sent.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Last {
-    Close,
-    Linger,
 }
 
 /// What an engine is to do for a connection next.
@@ -130,7 +123,7 @@ impl Conn {
     ) -> Self {
         log::debug!("{} {peer}: refused: {why}", door.name());
         out.bytes().extend_from_slice(&door.refusal(why));
-        let phase = Phase::Ending { until: now + LINGER_LIMIT, last: Last::Linger };
+        let phase = Phase::Ending { until: now + LINGER_LIMIT };
         Self::new(None, door, peer, permit, phase)
     }
 
@@ -150,7 +143,7 @@ impl Conn {
             unread: Buffer::default(),
             behind: Behind::No,
             input: Input::Flowing,
-            _permit: permit,
+            permit,
         }
     }
 
@@ -205,9 +198,10 @@ impl Conn {
         self.judge_unread(turn, out);
         if let (Phase::Open, Behind::No, Input::Ended) = (&self.phase, self.behind, self.input) {
             self.handle(Event::EndOfStream, turn, out);
+            self.judge_unread(turn, out);
             // Whatever the session makes of it: nothing can come any more.
-            if matches!(self.phase, Phase::Open) {
-                self.end(turn.now, Last::Close);
+            if let (Phase::Open, Behind::No) = (&self.phase, self.behind) {
+                self.end(turn.now);
             }
         }
     }
@@ -217,21 +211,42 @@ impl Conn {
         self.input = Input::Ended;
     }
 
-    /// Takes the answer of the workers.
-    pub(super) fn answer(&mut self, answer: Answer, turn: &Turn<'_>, out: &mut Output) {
-        if let Answer::Joined(member) = answer {
-            self.member = Some(member);
+    /// The session, for whoever has it do its slow part.
+    pub(super) fn lend_session(&mut self) -> Option<Box<dyn Session>> {
+        self.session.take()
+    }
+
+    /// Takes what came of the session's ask.
+    pub(super) fn take_reply(&mut self, reply: Reply, turn: &Turn<'_>, out: &mut Output) {
+        match reply {
+            Reply::Answer(answer) => {
+                if let Answer::Joined(member) = answer {
+                    self.member = Some(member);
+                }
+                self.answer(Some(answer), turn, out);
+            }
+            Reply::Back(Returned { session, outcome, .. }) => {
+                self.session = Some(session);
+                self.answer((outcome == Toil::Done).then_some(Answer::Toiled), turn, out);
+            }
         }
+    }
+
+    /// Goes on after an ask. Without an answer the daemon ends.
+    fn answer(&mut self, answer: Option<Answer>, turn: &Turn<'_>, out: &mut Output) {
         match std::mem::replace(&mut self.phase, Phase::Open) {
             Phase::Asking => {
-                self.handle(Event::Answer(answer), turn, out);
-                if turn.stage == Stage::Stopping {
+                answer.into_iter().for_each(|answer| self.handle(Event::Answer(answer), turn, out));
+                if turn.stage == Stage::Stopping || answer.is_none() {
                     self.handle(Event::Shutdown, turn, out);
                 }
                 self.judge_unread(turn, out);
             }
             Phase::Leaving { farewell } => self.last_words(&farewell, turn.now, out),
-            Phase::Abandoned => self.phase = Phase::Over,
+            Phase::Abandoned => {
+                self.dismiss(turn.now);
+                self.phase = Phase::Over;
+            }
             other => self.phase = other,
         }
     }
@@ -242,7 +257,10 @@ impl Conn {
             Phase::Ending { until, .. } | Phase::Lingering { until } if until <= turn.now => {
                 self.enter(Phase::Over, "it takes too long");
             }
-            _ => self.handle(Event::Tick, turn, out),
+            _ => {
+                self.handle(Event::Tick, turn, out);
+                self.judge_unread(turn, out);
+            }
         }
     }
 
@@ -255,19 +273,20 @@ impl Conn {
 
     /// Everything that was owed is sent. True if the sending side is to be shut down.
     pub(super) fn sent_all(&mut self, now: Instant) -> bool {
-        let Phase::Ending { last, .. } = self.phase else { return false };
-        match last {
-            Last::Linger => self.enter(Phase::Lingering { until: now + LINGER_LIMIT }, "all is said"),
-            Last::Close => self.enter(Phase::Over, "all is sent"),
+        let Phase::Ending { .. } = self.phase else { return false };
+        let hears_more = self.input == Input::Flowing;
+        if hears_more {
+            self.enter(Phase::Lingering { until: now + LINGER_LIMIT }, "all is said");
+        } else {
+            self.enter(Phase::Over, "all is said, and nobody is there any more who could say something");
         }
-        last == Last::Linger
+        hears_more
     }
 
     /// The connection is broken.
     pub(super) fn broken(&mut self, why: &dyn std::fmt::Display) {
         log::debug!("{} {}: {why}", self.door, self.peer);
-        self.session = None;
-        self.unread = Buffer::default();
+        self.dismiss(Instant::now());
         self.phase = match self.phase {
             Phase::Asking => Phase::Abandoned,
             Phase::Leaving { .. } | Phase::Abandoned => return,
@@ -276,11 +295,9 @@ impl Conn {
     }
 
     /// Who is to be taken off the roll, now that the connection is ending: on every way out.
-    pub(super) fn take_leaver(&mut self) -> Option<Ask> {
+    pub(super) fn take_leaver(&mut self) -> Option<Member> {
         match self.phase {
-            Phase::Ending { .. } | Phase::Lingering { .. } | Phase::Over => {
-                self.member.take().map(Ask::Leave)
-            }
+            Phase::Ending { .. } | Phase::Lingering { .. } | Phase::Over => self.member.take(),
             _ => None,
         }
     }
@@ -340,7 +357,7 @@ impl Conn {
         if out.has_ask() {
             self.phase = Phase::Asking;
         } else if out.take_close() {
-            self.end(now, Last::Close);
+            self.end(now);
         }
     }
 
@@ -351,8 +368,7 @@ impl Conn {
         } else {
             NOTABLE.log(level, now, format_args!("{} {}: {why}", self.door, self.peer));
         }
-        self.session = None;
-        self.unread = Buffer::default();
+        self.dismiss(now);
         if farewell.is_empty() {
             self.enter(Phase::Over, "it hears nothing of it");
         } else if let Some(member) = self.member.take() {
@@ -365,13 +381,20 @@ impl Conn {
 
     fn last_words(&mut self, farewell: &[u8], now: Instant, out: &mut Output) {
         out.bytes().extend_from_slice(farewell);
-        self.end(now, Last::Linger);
+        self.end(now);
     }
 
-    fn end(&mut self, now: Instant, last: Last) {
-        self.session = None;
+    fn end(&mut self, now: Instant) {
+        self.dismiss(now);
+        self.enter(Phase::Ending { until: now + FLUSH_LIMIT }, "nothing more is said");
+    }
+
+    /// The session is over: on every way out. What it leaves behind may be a bad name for its address.
+    fn dismiss(&mut self, now: Instant) {
         self.unread = Buffer::default();
-        self.enter(Phase::Ending { until: now + FLUSH_LIMIT, last }, "nothing more is said");
+        if self.session.take().is_some_and(|session| session.ends_badly()) {
+            self.permit.cool_down(now);
+        }
     }
 
     fn enter(&mut self, phase: Phase, why: &str) {

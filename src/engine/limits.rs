@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
+use super::cooldown::{Answerable, Cooldowns, Source};
 use crate::session::Refusal;
 
 /// How many connections may be told at a time that they cannot be let in; beyond, they are closed unheard.
@@ -52,6 +54,7 @@ pub(super) struct Gate {
     welcomed: AtomicU64,
     refused: AtomicU64,
     sources: Mutex<HashMap<Source, usize>>,
+    cooldowns: Cooldowns,
 }
 
 /// What the gate says to a connection.
@@ -71,31 +74,18 @@ pub(super) struct Permit {
 }
 
 enum Holder {
-    Client(Option<Source>),
+    Client {
+        /// Where it is counted, if it is.
+        counted: Option<Source>,
+        /// What cools down should it end badly.
+        answerable: Option<Answerable>,
+    },
     Refused,
 }
 
-/// What counts as one address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Source {
-    V4(u32),
-    V6(u64),
-}
-
-impl Source {
-    /// The source of a connection from `address`; none for loopback, which is this machine's own business.
-    fn of(address: IpAddr) -> Option<Self> {
-        match address.to_canonical() {
-            address if address.is_loopback() => None,
-            IpAddr::V4(address) => Some(Self::V4(address.to_bits())),
-            IpAddr::V6(address) => Some(Self::V6((address.to_bits() >> 64) as u64)),
-        }
-    }
-}
-
 impl Gate {
-    /// A gate that keeps `limits`.
-    pub(super) fn new(limits: Limits) -> Self {
+    /// A gate that keeps `limits`, and holds those back who ended badly.
+    pub(super) fn new(limits: Limits, cooldowns: Cooldowns) -> Self {
         Self {
             limits,
             clients: AtomicUsize::new(0),
@@ -103,6 +93,7 @@ impl Gate {
             welcomed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             sources: Mutex::new(HashMap::new()),
+            cooldowns,
         }
     }
 
@@ -121,13 +112,19 @@ impl Gate {
         }
     }
 
-    /// Decides about a connection from `address`.
-    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Admission {
+    /// Decides about a connection from `address` that comes to `door`.
+    pub(super) fn admit(self: &Arc<Self>, door: &'static str, address: IpAddr, now: Instant) -> Admission {
+        let answerable = self.cooldowns.answerable(door, address);
+        if let Some(left) = answerable.and_then(|answerable| self.cooldowns.left(answerable, now)) {
+            return self.refuse(Refusal::CoolingDown(left));
+        }
         if !take(&self.clients, self.limits.max_clients) {
             return self.refuse(Refusal::Full);
         }
-        let source = if self.limits.max_per_address == 0 { None } else { Source::of(address) };
-        if let Some(source) = source {
+        // Loopback is this machine's own business.
+        let exempt = self.limits.max_per_address == 0 || address.to_canonical().is_loopback();
+        let counted = (!exempt).then(|| Source::of(address));
+        if let Some(source) = counted {
             let mut sources = self.sources.lock();
             let count = sources.entry(source).or_default();
             if *count >= self.limits.max_per_address {
@@ -137,7 +134,7 @@ impl Gate {
             *count += 1;
         }
         self.welcomed.fetch_add(1, Ordering::Relaxed);
-        Admission::Welcome(Permit { gate: Arc::clone(self), holder: Holder::Client(source) })
+        Admission::Welcome(Permit { gate: Arc::clone(self), holder: Holder::Client { counted, answerable } })
     }
 
     fn refuse(self: &Arc<Self>, why: Refusal) -> Admission {
@@ -165,15 +162,24 @@ fn take(counter: &AtomicUsize, limit: usize) -> bool {
     counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
 }
 
+impl Permit {
+    /// The connection has ended badly: its address cools down, if it has to.
+    pub(super) fn cool_down(&self, now: Instant) {
+        if let Holder::Client { answerable: Some(answerable), .. } = self.holder {
+            self.gate.cooldowns.begin(answerable, now);
+        }
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         match self.holder {
             Holder::Refused => {
                 self.gate.refusals.fetch_sub(1, Ordering::Relaxed);
             }
-            Holder::Client(source) => {
+            Holder::Client { counted, .. } => {
                 self.gate.clients.fetch_sub(1, Ordering::Relaxed);
-                source.into_iter().for_each(|source| self.gate.forget(source));
+                counted.into_iter().for_each(|source| self.gate.forget(source));
             }
         }
     }
@@ -184,7 +190,12 @@ mod tests {
     use super::*;
 
     fn gate(max_clients: usize, max_per_address: usize) -> Arc<Gate> {
-        Arc::new(Gate::new(Limits { max_clients, max_per_address, high_mark: 1 }))
+        let limits = Limits { max_clients, max_per_address, high_mark: 1 };
+        Arc::new(Gate::new(limits, Cooldowns::new([])))
+    }
+
+    fn admit(gate: &Arc<Gate>, address: IpAddr) -> Admission {
+        gate.admit("test", address, Instant::now())
     }
 
     fn outcome(admission: &Admission) -> String {
@@ -199,17 +210,17 @@ mod tests {
     fn a_full_server_takes_the_next_when_one_leaves() {
         let gate = gate(2, 0);
         let address = IpAddr::from([10, 0, 0, 1]);
-        let mut inside = vec![gate.admit(address), gate.admit(address)];
-        assert_eq!(outcome(&gate.admit(address)), "the server is full");
+        let mut inside = vec![admit(&gate, address), admit(&gate, address)];
+        assert_eq!(outcome(&admit(&gate, address)), "the server is full");
         inside.pop();
-        assert_eq!(outcome(&gate.admit(address)), "welcome");
+        assert_eq!(outcome(&admit(&gate, address)), "welcome");
         assert_eq!(gate.usage(), Usage { clients: 1, max_clients: 2, welcomed: 3, refused: 1 });
     }
 
     #[test]
     fn only_so_many_refusals_are_pending() {
         let gate = gate(0, 0);
-        let pending: Vec<_> = (0..17).map(|_| gate.admit(IpAddr::from([10, 0, 0, 1]))).collect();
+        let pending: Vec<_> = (0..17).map(|_| admit(&gate, IpAddr::from([10, 0, 0, 1]))).collect();
         assert_eq!(pending.iter().filter(|admission| outcome(admission) == "turned away").count(), 1);
     }
 
@@ -231,7 +242,7 @@ mod tests {
         ];
         let mut inside = Vec::new();
         for (address, expected) in table {
-            inside.push(gate.admit(address.parse().unwrap()));
+            inside.push(admit(&gate, address.parse().unwrap()));
             assert_eq!(outcome(&inside[inside.len() - 1]), expected, "{address}");
         }
         drop(inside);

@@ -2,18 +2,22 @@
 //!
 //! There are two, and they drive the same sessions: `events` (mio poll loops) and `threads` (blocking, a
 //! thread a connection). All that they share is in `conn`: a session plus its bytes in transit. `accept`
-//! lets clients in, `limits` says how many, `workers` change the roll and publish it. No protocol is
-//! known here by name.
+//! lets clients in, `limits` says how many and `cooldown` who has to wait, `workers` change the roll and publish
+//! it, `toil` is for what is slow. No protocol is known here by name.
 
 mod accept;
 mod backlog;
+mod bell;
 mod conn;
+mod cooldown;
 mod events;
 mod limits;
 mod published;
 mod seldom;
+mod task;
 mod threads;
 mod timers;
+mod toil;
 mod workers;
 
 use std::io;
@@ -27,7 +31,9 @@ pub use accept::Entrance;
 pub use limits::{Limits, Usage};
 pub use published::Published;
 
+use cooldown::Cooldowns;
 use limits::Gate;
+use toil::Toilers;
 use workers::Workers;
 
 /// How connections are served.
@@ -46,8 +52,12 @@ pub enum Kind {
 pub struct Setup {
     /// Which engine.
     pub kind: Kind,
-    /// How many threads change the roll and do what is slow.
+    /// How many threads change the roll.
     pub workers: NonZeroUsize,
+    /// How many threads do what is slow, if any door needs it done.
+    pub slow_workers: NonZeroUsize,
+    /// What each of those calls first, to be served after all others.
+    pub humble: fn(),
     /// What is allowed.
     pub limits: Limits,
     /// The bound of the roll's journal, in changes.
@@ -60,6 +70,7 @@ pub struct Setup {
 pub struct Engine {
     published: Arc<Published>,
     gate: Arc<Gate>,
+    workers: Workers,
     service: Service,
     ended: Receiver<()>,
 }
@@ -76,18 +87,23 @@ impl Engine {
     /// When a thread or a poll cannot be made.
     pub fn start(setup: Setup) -> io::Result<Self> {
         let published = Arc::new(Published::new(setup.journal));
-        let gate = Arc::new(Gate::new(setup.limits));
-        let workers = Workers::start(setup.workers, &published)?;
+        let doors = || setup.entrances.iter().map(|entrance| &entrance.door);
+        let cooldowns = Cooldowns::new(doors().map(|door| (door.name(), door.cooldown())));
+        let toilers = doors().any(|door| door.toils());
+        let toilers = toilers.then(|| Toilers::start(setup.slow_workers, setup.humble)).transpose()?;
+        let gate = Arc::new(Gate::new(setup.limits, cooldowns));
+        let workers = Workers::start(setup.workers, toilers, &published)?;
         let (lamp, ended) = bounded(1);
         let vigil = Vigil { _lamp: lamp };
-        let house = House { published: Arc::clone(&published), gate: Arc::clone(&gate), workers };
+        let house =
+            House { published: Arc::clone(&published), gate: Arc::clone(&gate), workers: workers.clone() };
         let service = match setup.kind {
             Kind::Events { loops } => {
                 Service::Events(events::Loops::start(loops, &house, &vigil, setup.entrances)?)
             }
             Kind::Threads => Service::Threads(threads::Service::start(house, vigil, setup.entrances)?),
         };
-        Ok(Self { published, gate, service, ended })
+        Ok(Self { published, gate, workers, service, ended })
     }
 
     /// Stops accepting, lets every session say goodbye, and waits until all are gone, at most until `until`.
@@ -97,6 +113,7 @@ impl Engine {
             Service::Events(loops) => loops.stop(),
             Service::Threads(service) => service.stop(),
         }
+        self.workers.stop_toil();
         // Nothing is ever sent: the channel is cut when the last connection's keeper is gone.
         let left = until.saturating_duration_since(Instant::now());
         self.ended.recv_timeout(left) == Err(crossbeam_channel::RecvTimeoutError::Disconnected)

@@ -16,9 +16,9 @@ use super::backlog::Backlog;
 use super::conn::{Conn, Stage, Turn, Wants};
 use super::published::Look;
 use super::seldom::Seldom;
-use super::workers::{Mailbox, Name, Task};
+use super::task::{Mailbox, Name, Reply, Task};
 use super::{House, Vigil};
-use crate::session::{Answer, Ask, Output};
+use crate::session::Output;
 
 /// The stack of a connection's thread: address space, of which it touches a few pages.
 const STACK: usize = 128 * 1024;
@@ -146,24 +146,24 @@ fn receive(
 /// Where a thread waits for the answer to its ask.
 #[derive(Default)]
 struct Letterbox {
-    answer: Mutex<Option<Answer>>,
+    reply: Mutex<Option<Reply>>,
     arrived: Condvar,
 }
 
 impl Mailbox for Letterbox {
-    fn post(&self, _: Name, answer: Answer) {
-        *self.answer.lock() = Some(answer);
+    fn post(&self, _: Name, reply: Reply) {
+        *self.reply.lock() = Some(reply);
         self.arrived.notify_one();
     }
 }
 
 impl Letterbox {
-    fn wait(&self) -> Answer {
-        let mut answer = self.answer.lock();
+    fn wait(&self) -> Reply {
+        let mut reply = self.reply.lock();
         loop {
-            match answer.take() {
-                Some(answer) => return answer,
-                None => self.arrived.wait(&mut answer),
+            match reply.take() {
+                Some(reply) => return reply,
+                None => self.arrived.wait(&mut reply),
             }
         }
     }
@@ -197,8 +197,8 @@ impl Attendant {
                 Wants::Turn => self.with_conn(Conn::resume),
                 Wants::Bytes | Wants::Discard => self.read(&mut buffer),
                 Wants::Answer => {
-                    let answer = self.letterbox.wait();
-                    self.with_conn(|conn, turn, out| conn.answer(answer, turn, out));
+                    let reply = self.letterbox.wait();
+                    self.with_conn(|conn, turn, out| conn.take_reply(reply, turn, out));
                 }
                 Wants::Flush => {
                     if self.conn.sent_all(Instant::now()) {
@@ -223,10 +223,11 @@ impl Attendant {
         // First what concerns others: sending may block for a while.
         if let Some(ask) = self.out.take_ask() {
             let mailbox: Arc<dyn Mailbox> = self.letterbox.clone();
-            let reply = Some((mailbox, Name { slot: 0, generation: 0 }));
-            self.shared.house.workers.put(Task { ask, reply });
+            let reply = (mailbox, Name { slot: 0, generation: 0 });
+            let task = Task::new(ask, || self.conn.lend_session(), reply);
+            task.into_iter().for_each(|task| self.shared.house.workers.put(task));
         }
-        self.conn.take_leaver().into_iter().for_each(|ask| self.put_unheard(ask));
+        self.leave();
         if let Err(error) = self.backlog.send(&self.out, &mut &*self.stream) {
             self.conn.broken(&error);
         }
@@ -302,8 +303,12 @@ impl Attendant {
         }
     }
 
-    fn put_unheard(&self, ask: Ask) {
-        self.shared.house.workers.put(Task { ask, reply: None });
+    /// Has the client taken off the roll, if it has ended.
+    fn leave(&mut self) {
+        self.conn
+            .take_leaver()
+            .into_iter()
+            .for_each(|member| self.shared.house.workers.put(Task::leave(member)));
     }
 }
 
@@ -315,6 +320,6 @@ fn is_timeout(error: &io::Error) -> bool {
 impl Drop for Attendant {
     fn drop(&mut self) {
         self.shared.sockets.lock().remove(&self.number);
-        self.conn.take_leaver().into_iter().for_each(|ask| self.put_unheard(ask));
+        self.leave();
     }
 }

@@ -4,6 +4,7 @@
 //! visitor would cost more than to serve him. Sockets are registered once, for both interests, and
 //! readiness is edge-triggered, so a loop remembers what it has not used up.
 
+mod asks;
 mod link;
 mod poll;
 mod slots;
@@ -18,14 +19,12 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use mio::{Poll, Waker};
 
 use super::accept::{Acceptor, Entrance};
-use super::workers::{Mailbox, Name};
+use super::task::{Mailbox, Name, Reply};
 use super::{House, Vigil};
-use crate::session::Answer;
+use asks::REPLIES_LIMIT;
 use link::Link;
 use poll::{ENTRANCES, Loop, WAKER};
 
-/// How many asks of one loop may be out; and so how many answers may wait for it.
-const ASKS_LIMIT: usize = 1024;
 /// How many connections may be on their way to one loop.
 const MOVERS_LIMIT: usize = 256;
 
@@ -36,7 +35,7 @@ pub(super) struct Loops {
 
 /// How others reach a loop.
 struct Handle {
-    answers: Sender<(Name, Answer)>,
+    replies: Sender<(Name, Reply)>,
     movers: Sender<Box<Link>>,
     waker: Waker,
     /// Set by the first who wakes the loop, so that the others need not.
@@ -49,7 +48,7 @@ struct Handle {
 /// A loop's own ends of what its handle leads to.
 struct Inbox {
     handle: Arc<Handle>,
-    answers: Receiver<(Name, Answer)>,
+    replies: Receiver<(Name, Reply)>,
     movers: Receiver<Box<Link>>,
 }
 
@@ -65,9 +64,9 @@ impl Handle {
 }
 
 impl Mailbox for Handle {
-    fn post(&self, name: Name, answer: Answer) {
-        let posted = self.answers.try_send((name, answer));
-        assert!(posted.is_ok(), "a loop never has more asks out than its mailbox takes answers");
+    fn post(&self, name: Name, reply: Reply) {
+        let posted = self.replies.try_send((name, reply));
+        assert!(posted.is_ok(), "a loop never has more asks out than its mailbox takes replies");
         self.wake();
     }
 }
@@ -83,17 +82,17 @@ impl Loops {
         let mut made = Vec::with_capacity(count.get());
         for _ in 0..count.get() {
             let poll = Poll::new()?;
-            let (answers, answers_in) = bounded(ASKS_LIMIT);
+            let (replies, replies_in) = bounded(REPLIES_LIMIT);
             let (movers, movers_in) = bounded(MOVERS_LIMIT);
             let handle = Arc::new(Handle {
-                answers,
+                replies,
                 movers,
                 waker: Waker::new(poll.registry(), WAKER)?,
                 woken: AtomicBool::new(false),
                 stopping: AtomicBool::new(false),
                 load: AtomicUsize::new(0),
             });
-            made.push((poll, Inbox { handle, answers: answers_in, movers: movers_in }));
+            made.push((poll, Inbox { handle, replies: replies_in, movers: movers_in }));
         }
         let handles: Vec<_> = made.iter().map(|(_, inbox)| Arc::clone(&inbox.handle)).collect();
         let mut entrances = Some(entrances);

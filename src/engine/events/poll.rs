@@ -1,6 +1,5 @@
 //! One poll loop.
 
-use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,17 +7,19 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 
+use super::asks::Asks;
 use super::link::{self, Link, Step};
 use super::slots::Slots;
-use super::{ASKS_LIMIT, Handle, Inbox};
+use super::{Handle, Inbox};
 use crate::engine::accept::{Acceptor, Visitor};
 use crate::engine::conn::{Stage, Turn};
 use crate::engine::published::Look;
 use crate::engine::seldom::Seldom;
+use crate::engine::task::{Mailbox, Task};
 use crate::engine::timers::Timers;
-use crate::engine::workers::{Mailbox, Task};
 use crate::engine::{House, KEEP_LIMIT, READ_LIMIT, Vigil};
-use crate::session::{Ask, Output};
+use crate::roll::Member;
+use crate::session::Output;
 
 /// The token of a loop's waker.
 pub(super) const WAKER: Token = Token(usize::MAX);
@@ -48,10 +49,7 @@ pub(super) struct Loop {
     timers: Timers,
     /// Slots whose turn ended before they had nothing left to do.
     again: Vec<u32>,
-    /// Asks that cannot be put to the workers yet, in order.
-    unposted: VecDeque<Task>,
-    /// How many asks are out that will be answered.
-    asking: usize,
+    asks: Asks,
     buffer: Box<[u8]>,
     out: Output,
 }
@@ -83,8 +81,7 @@ impl Loop {
             slots: Slots::default(),
             timers: Timers::default(),
             again: Vec::new(),
-            unposted: VecDeque::new(),
-            asking: 0,
+            asks: Asks::default(),
             buffer: vec![0; READ_LIMIT].into_boxed_slice(),
             out: Output::default(),
         }
@@ -107,7 +104,7 @@ impl Loop {
             self.serve(&events, &turn);
             self.stop_if_told(&mut turn);
             self.expire(&turn);
-            self.offer_unposted();
+            self.asks.offer(&self.house.workers);
         }
     }
 
@@ -118,7 +115,7 @@ impl Loop {
         }
         let now = Instant::now();
         let accepting = self.acceptor.as_ref().and_then(|acceptor| acceptor.next(now));
-        let offering = (!self.unposted.is_empty()).then(|| now + OFFER_AGAIN);
+        let offering = self.asks.is_behind().then(|| now + OFFER_AGAIN);
         let first = [self.timers.next(), accepting, offering].into_iter().flatten().min()?;
         Some(first.saturating_duration_since(now))
     }
@@ -176,13 +173,15 @@ impl Loop {
         let Some(link) = self.slots.at(slot) else { return };
         link.send(&self.out);
         self.out.clear(KEEP_LIMIT);
-        let (ask, leaver) = (self.out.take_ask(), link.conn.take_leaver());
-        if let Some(ask) = ask {
+        let leaver = link.conn.take_leaver();
+        if let Some(ask) = self.out.take_ask() {
             let mailbox: Arc<dyn Mailbox> = self.inbox.handle.clone();
-            let name = self.slots.name(slot);
-            self.post(Task { ask, reply: Some((mailbox, name)) });
+            let reply = (mailbox, self.slots.name(slot));
+            let Some(link) = self.slots.at(slot) else { return };
+            let task = Task::new(ask, || link.conn.lend_session(), reply);
+            task.into_iter().for_each(|task| self.asks.push(task));
         }
-        leaver.into_iter().for_each(|ask| self.post_unheard(ask));
+        self.leave(leaver);
     }
 
     #[inline]
@@ -198,40 +197,22 @@ impl Loop {
         self.timers.disarm(slot, &mut link.armed);
         self.inbox.handle.load.fetch_sub(1, Ordering::Relaxed);
         // Closing the descriptor takes it out of the poll, too.
-        link.conn.take_leaver().into_iter().for_each(|ask| self.post_unheard(ask));
+        self.leave(link.conn.take_leaver());
     }
 
-    fn post_unheard(&mut self, ask: Ask) {
-        self.post(Task { ask, reply: None });
-    }
-
-    /// Has an ask wait for the end of this turn of the loop, so that a worker is woken once for many.
-    fn post(&mut self, task: Task) {
-        self.unposted.push_back(task);
-    }
-
-    /// Puts asks to the workers, as many as they, and the mailbox for the answers, have room for.
-    fn offer_unposted(&mut self) {
-        while let Some(task) = self.unposted.pop_front() {
-            let heard = task.reply.is_some();
-            if heard && self.asking >= ASKS_LIMIT {
-                return self.unposted.push_front(task);
-            }
-            if let Err(task) = self.house.workers.offer(task) {
-                return self.unposted.push_front(task);
-            }
-            self.asking += usize::from(heard);
-        }
+    /// Has somebody taken off the roll.
+    fn leave(&mut self, member: Option<Member>) {
+        member.into_iter().for_each(|member| self.asks.push(Task::leave(member)));
     }
 
     fn open_inbox(&mut self, turn: &Turn<'_>) {
         // First the mark, then the mail: whoever posts later wakes this loop again.
         self.inbox.handle.woken.swap(false, Ordering::AcqRel);
-        while let Ok((name, answer)) = self.inbox.answers.try_recv() {
-            self.asking -= 1;
+        while let Ok((name, reply)) = self.inbox.replies.try_recv() {
+            self.asks.replied(reply.lane());
             let Some(slot) = self.slots.find(name) else { continue };
             if let Some(link) = self.slots.at(slot) {
-                link.conn.answer(answer, turn, &mut self.out);
+                link.conn.take_reply(reply, turn, &mut self.out);
                 self.pass_on(slot);
                 self.turn(slot, turn);
             }
@@ -289,7 +270,7 @@ impl Loop {
             UNREGISTERED.log(log::Level::Warn, turn.now, format_args!("cannot watch a connection: {error}"));
             self.inbox.handle.load.fetch_sub(1, Ordering::Relaxed);
             link.conn.broken(&error);
-            link.conn.take_leaver().into_iter().for_each(|ask| self.post_unheard(ask));
+            self.leave(link.conn.take_leaver());
             return None;
         }
         self.slots.fill(slot, link);

@@ -1,7 +1,7 @@
 //! Where a loop's connections lie.
 
 use super::link::Link;
-use crate::engine::workers::Name;
+use crate::engine::task::Name;
 
 /// Connections by slot. Whoever comes into a slot gets a new generation, so that what was meant for the one
 /// before him does not reach him.

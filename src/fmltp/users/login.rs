@@ -62,23 +62,27 @@ impl std::error::Error for NameError {}
 
 /// A password that is fit to be set: 8 to 72 bytes of UTF-8 without white space and control characters, so that
 /// it comes through an `AUTH` as it is. Forgotten when it is dropped.
-pub struct Password(Zeroizing<String>);
+pub struct Password(Zeroizing<Vec<u8>>);
 
 impl Password {
-    /// Takes `text` if it is one.
+    /// Takes `bytes` if they are one.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn parse(text: Zeroizing<String>) -> Result<Self, PasswordError> {
-        match text.len() {
-            ..PASSWORD_LEAST => Err(PasswordError::Short),
-            PASSWORD_LEAST..=PASSWORD_LIMIT if text.contains(char::is_whitespace) => {
-                Err(PasswordError::WhiteSpace)
-            }
-            PASSWORD_LEAST..=PASSWORD_LIMIT if text.contains(char::is_control) => Err(PasswordError::Control),
-            PASSWORD_LEAST..=PASSWORD_LIMIT => Ok(Self(text)),
-            _ => Err(PasswordError::Long),
+    /// What is wrong with them.
+    pub fn parse(bytes: Zeroizing<Vec<u8>>) -> Result<Self, PasswordError> {
+        match bytes.len() {
+            ..PASSWORD_LEAST => return Err(PasswordError::Short),
+            PASSWORD_LEAST..=PASSWORD_LIMIT => {}
+            _ => return Err(PasswordError::Long),
         }
+        let text = std::str::from_utf8(&bytes).map_err(|_| PasswordError::Utf8)?;
+        if text.contains(char::is_whitespace) {
+            return Err(PasswordError::WhiteSpace);
+        }
+        if text.contains(char::is_control) {
+            return Err(PasswordError::Control);
+        }
+        Ok(Self(bytes))
     }
 
     /// Makes a hash of it, with fresh salt: tenths of a second.
@@ -87,7 +91,7 @@ impl Password {
     /// When the system has no random numbers.
     pub fn hash(&self) -> BcryptResult<Hash> {
         // Not the form that never cuts: that one refuses 72 bytes, of which nothing is cut.
-        bcrypt::hash(self.0.as_bytes(), COST).map(|hash| Hash(hash.into()))
+        bcrypt::hash(self.0.as_slice(), COST).map(|hash| Hash(hash.into()))
     }
 }
 
@@ -111,6 +115,8 @@ pub enum PasswordError {
     Short,
     /// It is too long: bcrypt would cut it.
     Long,
+    /// It is not text, which an `AUTH` has to be.
+    Utf8,
     /// It has white space in it, at which `AUTH` would split it.
     WhiteSpace,
     /// It has control characters in it.
@@ -122,6 +128,7 @@ impl fmt::Display for PasswordError {
         match self {
             Self::Short => write!(f, "a password has at least {PASSWORD_LEAST} bytes"),
             Self::Long => write!(f, "a password has at most {PASSWORD_LIMIT} bytes"),
+            Self::Utf8 => f.write_str("a password is UTF-8"),
             Self::WhiteSpace => f.write_str("a password has no white space in it"),
             Self::Control => f.write_str("a password has no control characters in it"),
         }

@@ -22,7 +22,7 @@ fn hash(text: &str) -> Hash {
 }
 
 fn password(text: &str) -> Result<Password, PasswordError> {
-    Password::parse(Zeroizing::new(text.to_owned()))
+    Password::parse(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
 #[test]
@@ -199,6 +199,8 @@ fn passwords_are_8_to_72_bytes_without_white_space() {
     for (text, expected) in table {
         assert_eq!(password(text).map(drop), expected, "{text:?}");
     }
+    let latin = Password::parse(Zeroizing::new(b"p\xe4ssword".to_vec()));
+    assert_eq!(latin, Err(PasswordError::Utf8));
 }
 
 #[test]
