@@ -31,6 +31,7 @@ pub mod group;
 pub mod key;
 pub mod pem;
 mod random;
+pub mod server;
 pub mod space;
 pub mod users;
 #[cfg(test)]
