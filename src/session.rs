@@ -5,6 +5,7 @@
 //! perhaps the wish to close. It has at most one ask in flight, and gets neither bytes nor events but the
 //! answer, or the end of everything, until that is back.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
@@ -63,6 +64,63 @@ pub trait Door: Send + Sync {
         false
     }
 }
+
+/// Who keeps the books of a door: what outlives a connection, and what goes from one to another.
+///
+/// All that is put to a clerk goes to the one thread that he has. He deals with whatever waits in one go, so that
+/// many share what is slow about it, and what he answers is durable.
+pub trait Clerk: Send {
+    /// Deals with `cases`, in their order, and gives `send` what is to be said about them, in the order in which
+    /// whoever it is for is to hear it. Without any cases it only is time again.
+    fn deal(&mut self, unix_time: i64, cases: Vec<Case>, send: &mut dyn FnMut(Letter));
+}
+
+/// Something for a clerk.
+pub struct Case {
+    /// Whose.
+    pub from: Caller,
+    /// What.
+    pub matter: Matter,
+}
+
+/// What a case is about.
+pub enum Matter {
+    /// What a session asked for. It hears exactly one [`Letter::answer`].
+    Ask(Paper),
+    /// The connection is no more; he hears of everyone who ever asked for something.
+    Gone,
+}
+
+/// What a clerk has to say to a connection.
+pub struct Letter {
+    /// Whom to.
+    pub to: Caller,
+    /// What.
+    pub paper: Paper,
+    /// How many bytes it takes: who does not fetch his letters gets no more of them, and is closed.
+    pub size: usize,
+    /// Whether it is the answer to an ask, or comes unasked.
+    pub asked_for: bool,
+}
+
+impl Letter {
+    /// The answer to what `to` asked for.
+    pub fn answer(to: Caller, paper: Paper) -> Self {
+        Self { to, paper, size: 0, asked_for: true }
+    }
+
+    /// Something of `size` bytes that `to` did not ask for: [`Event::Mail`].
+    pub fn unasked(to: Caller, paper: Paper, size: usize) -> Self {
+        Self { to, paper, size, asked_for: false }
+    }
+}
+
+/// A connection, as a clerk knows it. The number is never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Caller(pub u64);
+
+/// What sessions and their clerk write to each other: only they know what it is.
+pub type Paper = Box<dyn Any + Send>;
 
 /// Why a client cannot be let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,12 +181,14 @@ pub enum Event {
     Opened,
     /// What the workers say to the session's ask.
     Answer(Answer),
+    /// The clerk has something to say, unasked. It comes while no ask is out.
+    Mail(Paper),
     /// Time has passed. What has not been taken yet is received once more after it.
     Tick,
     /// The peer sends no more. What it sent is received once more, should the session make of it now what it
     /// did not before; then it ends.
     EndOfStream,
-    /// The daemon is about to end.
+    /// The daemon is about to end, and so is this, whatever the session makes of it.
     Shutdown,
 }
 
@@ -141,6 +201,8 @@ pub enum Ask {
     Leave(Member),
     /// Have [`Session::toil`] called.
     Toil(Effort),
+    /// Have the door's clerk deal with this.
+    Clerk(Paper),
 }
 
 /// How slow something is. Whatever takes longer than microseconds is.
@@ -153,7 +215,7 @@ pub enum Effort {
 }
 
 /// What comes of an ask.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub enum Answer {
     /// He is on the roll.
     Joined(Member),
@@ -161,6 +223,8 @@ pub enum Answer {
     Left,
     /// The slow part is done.
     Toiled,
+    /// The clerk's answer.
+    Clerk(Paper),
 }
 
 /// Why a session ends badly.

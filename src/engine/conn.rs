@@ -9,17 +9,21 @@
 //!     Ending --> Lingering --> Over       everything is sent; input is discarded; closed
 //! ```
 
+mod others;
+mod phase;
+
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::limits::Permit;
 use super::published::Look;
 use super::seldom::Seldom;
-use super::task::{Reply, Returned, Toil};
+use super::task::Mail;
 use super::{FLUSH_LIMIT, LINGER_LIMIT, MESSAGES_PER_TURN};
 use crate::roll::Member;
-use crate::session::{Answer, Ask, Door, Event, Fault, Output, Refusal, Session};
+use crate::session::{Ask, Door, Event, Fault, Output, Refusal, Session};
 use crate::wire::Buffer;
+use phase::Phase;
 
 /// Ends that are worth a line; many may come at once.
 static NOTABLE: Seldom = Seldom::new();
@@ -53,33 +57,23 @@ pub(super) struct Conn {
     /// Whether there may be a whole message in it.
     behind: Behind,
     input: Input,
+    /// What the clerk had to say while an ask was out.
+    held: Vec<Mail>,
+    /// Whether the clerk has to hear of the end.
+    clerk: Clerk,
     permit: Permit,
-}
-
-enum Phase {
-    Open,
-    /// An ask of the session's is out.
-    Asking,
-    /// An ask was out when the connection broke.
-    Abandoned,
-    /// The ask to be taken off the roll is out; then the peer is told.
-    Leaving {
-        farewell: Vec<u8>,
-    },
-    /// Nothing more is said; what is owed is sent by then.
-    Ending {
-        until: Instant,
-    },
-    Lingering {
-        until: Instant,
-    },
-    Over,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Behind {
     No,
     Perhaps,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Clerk {
+    Stranger,
+    Acquainted,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -143,6 +137,8 @@ impl Conn {
             unread: Buffer::default(),
             behind: Behind::No,
             input: Input::Flowing,
+            held: Vec::new(),
+            clerk: Clerk::Stranger,
             permit,
         }
     }
@@ -211,46 +207,6 @@ impl Conn {
         self.input = Input::Ended;
     }
 
-    /// The session, for whoever has it do its slow part.
-    pub(super) fn lend_session(&mut self) -> Option<Box<dyn Session>> {
-        self.session.take()
-    }
-
-    /// Takes what came of the session's ask.
-    pub(super) fn take_reply(&mut self, reply: Reply, turn: &Turn<'_>, out: &mut Output) {
-        match reply {
-            Reply::Answer(answer) => {
-                if let Answer::Joined(member) = answer {
-                    self.member = Some(member);
-                }
-                self.answer(Some(answer), turn, out);
-            }
-            Reply::Back(Returned { session, outcome, .. }) => {
-                self.session = Some(session);
-                self.answer((outcome == Toil::Done).then_some(Answer::Toiled), turn, out);
-            }
-        }
-    }
-
-    /// Goes on after an ask. Without an answer the daemon ends.
-    fn answer(&mut self, answer: Option<Answer>, turn: &Turn<'_>, out: &mut Output) {
-        match std::mem::replace(&mut self.phase, Phase::Open) {
-            Phase::Asking => {
-                answer.into_iter().for_each(|answer| self.handle(Event::Answer(answer), turn, out));
-                if turn.stage == Stage::Stopping || answer.is_none() {
-                    self.handle(Event::Shutdown, turn, out);
-                }
-                self.judge_unread(turn, out);
-            }
-            Phase::Leaving { farewell } => self.last_words(&farewell, turn.now, out),
-            Phase::Abandoned => {
-                self.dismiss(turn.now);
-                self.phase = Phase::Over;
-            }
-            other => self.phase = other,
-        }
-    }
-
     /// Time has passed.
     pub(super) fn tick(&mut self, turn: &Turn<'_>, out: &mut Output) {
         match self.phase {
@@ -268,7 +224,15 @@ impl Conn {
     pub(super) fn shut_down(&mut self, turn: &Turn<'_>, out: &mut Output) {
         // Everybody leaves at once: nobody is left who would have to hear of it.
         self.member = None;
+        self.say_goodbye(turn, out);
+    }
+
+    /// Lets the session have its last word, which comes to an end whether it wants to or not.
+    fn say_goodbye(&mut self, turn: &Turn<'_>, out: &mut Output) {
         self.handle(Event::Shutdown, turn, out);
+        if matches!(self.phase, Phase::Open) {
+            self.end(turn.now);
+        }
     }
 
     /// Everything that was owed is sent. True if the sending side is to be shut down.
@@ -294,12 +258,9 @@ impl Conn {
         };
     }
 
-    /// Who is to be taken off the roll, now that the connection is ending: on every way out.
-    pub(super) fn take_leaver(&mut self) -> Option<Member> {
-        match self.phase {
-            Phase::Ending { .. } | Phase::Lingering { .. } | Phase::Over => self.member.take(),
-            _ => None,
-        }
+    /// Which door it came through.
+    pub(super) fn door(&self) -> &'static str {
+        self.door
     }
 
     fn judge_unread(&mut self, turn: &Turn<'_>, out: &mut Output) {
@@ -392,6 +353,7 @@ impl Conn {
     /// The session is over: on every way out. What it leaves behind may be a bad name for its address.
     fn dismiss(&mut self, now: Instant) {
         self.unread = Buffer::default();
+        self.held = Vec::new();
         if self.session.take().is_some_and(|session| session.ends_badly()) {
             self.permit.cool_down(now);
         }
@@ -400,19 +362,5 @@ impl Conn {
     fn enter(&mut self, phase: Phase, why: &str) {
         log::trace!("{} {}: {} -> {}: {why}", self.door, self.peer, self.phase.name(), phase.name());
         self.phase = phase;
-    }
-}
-
-impl Phase {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Asking => "asking",
-            Self::Abandoned => "abandoned",
-            Self::Leaving { .. } => "leaving",
-            Self::Ending { .. } => "ending",
-            Self::Lingering { .. } => "lingering",
-            Self::Over => "over",
-        }
     }
 }

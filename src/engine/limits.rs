@@ -9,7 +9,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use super::cooldown::{Answerable, Cooldowns, Source};
-use crate::session::Refusal;
+use crate::session::{Caller, Refusal};
 
 /// How many connections may be told at a time that they cannot be let in; beyond, they are closed unheard.
 const REFUSALS_AT_A_TIME: usize = 16;
@@ -79,6 +79,7 @@ enum Holder {
         counted: Option<Source>,
         /// What cools down should it end badly.
         answerable: Option<Answerable>,
+        caller: Caller,
     },
     Refused,
 }
@@ -133,8 +134,9 @@ impl Gate {
             }
             *count += 1;
         }
-        self.welcomed.fetch_add(1, Ordering::Relaxed);
-        Admission::Welcome(Permit { gate: Arc::clone(self), holder: Holder::Client { counted, answerable } })
+        let caller = Caller(self.welcomed.fetch_add(1, Ordering::Relaxed));
+        let holder = Holder::Client { counted, answerable, caller };
+        Admission::Welcome(Permit { gate: Arc::clone(self), holder })
     }
 
     fn refuse(self: &Arc<Self>, why: Refusal) -> Admission {
@@ -163,6 +165,15 @@ fn take(counter: &AtomicUsize, limit: usize) -> bool {
 }
 
 impl Permit {
+    /// As whom clerks know the connection.
+    pub(super) fn caller(&self) -> Caller {
+        match self.holder {
+            Holder::Client { caller, .. } => caller,
+            // Who was not let in is nobody's client.
+            Holder::Refused => Caller(u64::MAX),
+        }
+    }
+
     /// The connection has ended badly: its address cools down, if it has to.
     pub(super) fn cool_down(&self, now: Instant) {
         if let Holder::Client { answerable: Some(answerable), .. } = self.holder {

@@ -3,13 +3,14 @@
 //! There are two, and they drive the same sessions: `events` (mio poll loops) and `threads` (blocking, a
 //! thread a connection). All that they share is in `conn`: a session plus its bytes in transit. `accept`
 //! lets clients in, `limits` says how many and `cooldown` who has to wait, `workers` change the roll and publish
-//! it, `toil` is for what is slow. No protocol is known here by name.
+//! it, `toil` is for what is slow, and over a `desk` goes what is for the books of a door. No protocol is known here
+//! by name.
 
 mod accept;
 mod backlog;
-mod bell;
 mod conn;
 mod cooldown;
+mod desk;
 mod events;
 mod limits;
 mod published;
@@ -18,6 +19,7 @@ mod task;
 mod threads;
 mod timers;
 mod toil;
+mod way;
 mod workers;
 
 use std::io;
@@ -31,6 +33,7 @@ pub use accept::Entrance;
 pub use limits::{Limits, Usage};
 pub use published::Published;
 
+use crate::session::Clerk;
 use cooldown::Cooldowns;
 use limits::Gate;
 use toil::Toilers;
@@ -58,6 +61,8 @@ pub struct Setup {
     pub slow_workers: NonZeroUsize,
     /// What each of those calls first, to be served after all others.
     pub humble: fn(),
+    /// Who keeps the books of which door.
+    pub clerks: Vec<(&'static str, Box<dyn Clerk>)>,
     /// What is allowed.
     pub limits: Limits,
     /// The bound of the roll's journal, in changes.
@@ -89,10 +94,16 @@ impl Engine {
         let published = Arc::new(Published::new(setup.journal));
         let doors = || setup.entrances.iter().map(|entrance| &entrance.door);
         let cooldowns = Cooldowns::new(doors().map(|door| (door.name(), door.cooldown())));
-        let toilers = doors().any(|door| door.toils());
-        let toilers = toilers.then(|| Toilers::start(setup.slow_workers, setup.humble)).transpose()?;
+        let toils = HAS_TOIL && doors().any(|door| door.toils());
+        let toilers = toils.then(|| Toilers::start(setup.slow_workers, setup.humble)).transpose()?;
         let gate = Arc::new(Gate::new(setup.limits, cooldowns));
-        let workers = Workers::start(setup.workers, toilers, &published)?;
+        let mut desks = Vec::new();
+        for (door, clerk) in setup.clerks {
+            if HAS_CLERKS {
+                desks.push((door, desk::open(door, clerk)?));
+            }
+        }
+        let workers = Workers::start(setup.workers, toilers, desks, &published)?;
         let (lamp, ended) = bounded(1);
         let vigil = Vigil { _lamp: lamp };
         let house =
@@ -144,8 +155,13 @@ struct Vigil {
     _lamp: crossbeam_channel::Sender<()>,
 }
 
+/// Whether any door that is built in has slow work done, or a clerk: the bare daemon goes without what is for them.
+const HAS_TOIL: bool = cfg!(any(test, feature = "toil"));
+const HAS_CLERKS: bool = cfg!(any(test, feature = "clerks"));
 /// How long a connection that is to be closed may take to read what it is still owed.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
+/// What of its clerk's letters a connection may be owed before it is closed.
+const OWED_LIMIT: usize = 1 << 20;
 /// How long input is discarded after the last words, so that a TCP reset does not destroy them.
 const LINGER_LIMIT: Duration = Duration::from_secs(1);
 /// The most messages that one connection has carried out before the others get their turn.
@@ -154,3 +170,6 @@ const MESSAGES_PER_TURN: usize = 64;
 const READ_LIMIT: usize = 16 * 1024;
 /// What of a buffer that a burst has filled is kept for the next one.
 const KEEP_LIMIT: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -64,7 +64,7 @@ impl View for Look<'_> {
 }
 
 /// Unix time in seconds; negative before 1970, where a clock without a battery may think it is.
-fn unix_time() -> i64 {
+pub(super) fn unix_time() -> i64 {
     let seconds = |time: std::time::Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => seconds(since),

@@ -9,10 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
-
-use super::bell::Bell;
-use super::task::{Chore, Reply, Returned, Toil};
+use super::task::{Chore, Reply, Returned, Task, Toil};
+use super::way::{Inlet, Look, Way, way};
 use crate::session::Effort;
 
 /// How many chores of either effort may wait in their channel.
@@ -21,56 +19,44 @@ const WAITING_LIMIT: usize = 1024;
 /// long as that one, and neither handshakes nor logins can starve the others.
 const BRIEF_FOR_A_LONG_ONE: u32 = 64;
 
-/// The way to those who do what is slow. They end when the last of these is dropped.
-pub(super) struct Toilers {
-    /// None only while this is being dropped.
-    ways: Option<Ways>,
-    bell: Arc<Bell>,
-    stopping: Arc<AtomicBool>,
-}
-
+/// The ways to those who do what is slow.
 #[derive(Clone)]
-struct Ways {
-    brief: Sender<Chore>,
-    long: Sender<Chore>,
+pub(super) struct Toilers {
+    brief: Way,
+    long: Way,
+    stopping: Arc<AtomicBool>,
 }
 
 impl Toilers {
     /// Starts `count` threads, each of which first calls `humble`.
     pub(super) fn start(count: NonZeroUsize, humble: fn()) -> io::Result<Self> {
-        let ((brief, brief_in), (long, long_in)) = (bounded(WAITING_LIMIT), bounded(WAITING_LIMIT));
-        let (bell, stopping) = (Arc::new(Bell::default()), Arc::new(AtomicBool::new(false)));
+        let (toilers, toiler) = Self::new();
         for number in 0..count.get() {
-            let toiler = Toiler {
-                brief: brief_in.clone(),
-                long: long_in.clone(),
-                bell: Arc::clone(&bell),
-                stopping: Arc::clone(&stopping),
-                brief_in_a_row: 0,
-            };
+            let toiler = toiler.clone();
             let toil = move || {
                 humble();
                 toiler.run();
             };
             thread::Builder::new().name(format!("slow {number}")).spawn(toil)?;
         }
-        Ok(Self { ways: Some(Ways { brief, long }), bell, stopping })
+        Ok(toilers)
     }
 
-    /// Hands a chore over, or back if too many are waiting.
-    pub(super) fn offer(&self, chore: Chore) -> Result<(), Chore> {
-        let Some(ways) = &self.ways else { return Err(chore) };
-        ways.of(chore.effort).try_send(chore).map_err(TrySendError::into_inner)?;
-        self.bell.ring();
-        Ok(())
+    /// The ways, and one who may be sent to their other ends.
+    fn new() -> (Self, Toiler) {
+        let (bell, stopping) = (Arc::default(), Arc::default());
+        let ((brief, brief_in), (long, long_in)) = (way(WAITING_LIMIT, &bell), way(WAITING_LIMIT, &bell));
+        let toiler =
+            Toiler { brief: brief_in, long: long_in, stopping: Arc::clone(&stopping), brief_in_a_row: 0 };
+        (Self { brief, long, stopping }, toiler)
     }
 
-    /// Hands a chore over, and waits while too many are waiting.
-    pub(super) fn put(&self, chore: Chore) {
-        let Some(ways) = &self.ways else { return };
-        // Whoever toils lives as long as there is somebody who can call this.
-        let _ = ways.of(chore.effort).send(chore);
-        self.bell.ring();
+    /// The way to them for something that takes so long.
+    pub(super) fn way(&self, effort: Effort) -> &Way {
+        match effort {
+            Effort::Brief => &self.brief,
+            Effort::Long => &self.long,
+        }
     }
 
     /// From now on sessions come back without having done anything.
@@ -79,34 +65,11 @@ impl Toilers {
     }
 }
 
-impl Ways {
-    fn of(&self, effort: Effort) -> &Sender<Chore> {
-        match effort {
-            Effort::Brief => &self.brief,
-            Effort::Long => &self.long,
-        }
-    }
-}
-
-impl Clone for Toilers {
-    fn clone(&self) -> Self {
-        let (bell, stopping) = (Arc::clone(&self.bell), Arc::clone(&self.stopping));
-        Self { ways: self.ways.clone(), bell, stopping }
-    }
-}
-
-impl Drop for Toilers {
-    fn drop(&mut self) {
-        self.ways = None;
-        self.bell.ring();
-    }
-}
-
 /// One of them.
+#[derive(Clone)]
 struct Toiler {
-    brief: Receiver<Chore>,
-    long: Receiver<Chore>,
-    bell: Arc<Bell>,
+    brief: Inlet,
+    long: Inlet,
     stopping: Arc<AtomicBool>,
     /// How many brief chores he has done since the last long one.
     brief_in_a_row: u32,
@@ -114,7 +77,9 @@ struct Toiler {
 
 impl Toiler {
     fn run(mut self) {
-        while let Some(Chore { mut session, effort, reply: (mailbox, name) }) = self.next() {
+        let bell = Arc::clone(&self.brief.bell);
+        while let Look::Task(task) = bell.wait_for(None, &mut || self.look()) {
+            let Task::Chore(Chore { mut session, effort, reply: (mailbox, name) }) = task else { continue };
             self.brief_in_a_row = match effort {
                 Effort::Brief => self.brief_in_a_row.saturating_add(1),
                 Effort::Long => 0,
@@ -128,29 +93,23 @@ impl Toiler {
             mailbox.post(name, Reply::Back(Returned { session, effort, outcome }));
         }
         // The next one has to hear of the end, too.
-        self.bell.ring();
+        bell.ring();
     }
 
-    /// The next chore, however long it takes to come; none once nobody is left who could send one.
-    fn next(&self) -> Option<Chore> {
-        self.look().unwrap_or_else(|| self.bell.sleep_until(|| self.look()))
-    }
-
-    /// The next chore if there is one; within it none once nobody is left who could send one.
-    fn look(&self) -> Option<Option<Chore>> {
-        let mut ways = [&self.brief, &self.long];
+    fn look(&self) -> Look {
+        let mut inlets = [&self.brief, &self.long];
         if self.brief_in_a_row >= BRIEF_FOR_A_LONG_ONE {
-            ways.swap(0, 1);
+            inlets.swap(0, 1);
         }
-        let mut cut = 0;
-        for way in ways {
-            match way.try_recv() {
-                Ok(chore) => return Some(Some(chore)),
-                Err(TryRecvError::Disconnected) => cut += 1,
-                Err(TryRecvError::Empty) => {}
+        let mut seen = Look::Cut;
+        for inlet in inlets {
+            match inlet.look() {
+                Look::Task(task) => return Look::Task(task),
+                Look::Nothing => seen = Look::Nothing,
+                Look::Cut => {}
             }
         }
-        (cut == ways.len()).then_some(None)
+        seen
     }
 }
 
@@ -158,7 +117,9 @@ impl Toiler {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::super::task::{Mailbox, Name};
+    use crossbeam_channel::{Receiver, Sender, bounded};
+
+    use super::super::task::{Mail, Mailbox, Name};
     use super::*;
     use crate::session::{Event, Fault, Output, Session, View};
 
@@ -190,6 +151,8 @@ mod tests {
             let Reply::Back(back) = reply else { panic!("nobody changes the roll here") };
             self.0.send((name, back.outcome)).unwrap();
         }
+
+        fn mail(&self, _: Name, _: Mail) {}
     }
 
     const PATIENCE: Duration = Duration::from_secs(30);
@@ -204,8 +167,11 @@ mod tests {
 
     impl Works {
         fn new() -> Self {
+            Self::of(Toilers::start(NonZeroUsize::MIN, || {}).unwrap())
+        }
+
+        fn of(toilers: Toilers) -> Self {
             let (post, posted) = bounded(4096);
-            let toilers = Toilers::start(NonZeroUsize::MIN, || {}).unwrap();
             Self { toilers, mailbox: Arc::new(Post(post)), posted, done: bounded(4096) }
         }
 
@@ -213,13 +179,17 @@ mod tests {
             let session = Box::new(Slow(self.done.0.clone(), effort));
             Chore { session, effort, reply: (Arc::clone(&self.mailbox), Name { slot, generation: 0 }) }
         }
+
+        fn offer(&self, chore: Chore) -> bool {
+            self.toilers.way(chore.effort).offer(Task::Chore(chore)).is_ok()
+        }
     }
 
     #[test]
     fn a_session_comes_back_when_it_has_toiled() {
         let works = Works::new();
         for slot in 0..1000 {
-            assert!(works.toilers.offer(works.chore(slot, Effort::Brief)).is_ok());
+            assert!(works.offer(works.chore(slot, Effort::Brief)));
             let name = Name { slot, generation: 0 };
             assert_eq!(works.posted.recv_timeout(PATIENCE), Ok((name, Toil::Done)));
         }
@@ -228,14 +198,14 @@ mod tests {
 
     #[test]
     fn neither_brief_nor_long_chores_starve_the_others() {
-        let works = Works::new();
-        // As if he had been asleep: he finds them all at once.
-        let ways = works.toilers.ways.clone().unwrap();
+        let (toilers, toiler) = Toilers::new();
+        let works = Works::of(toilers);
         for slot in 0..200 {
-            ways.brief.send(works.chore(slot, Effort::Brief)).unwrap();
-            ways.long.send(works.chore(slot, Effort::Long)).unwrap();
+            assert!(works.offer(works.chore(slot, Effort::Brief)));
+            assert!(works.offer(works.chore(slot, Effort::Long)));
         }
-        works.toilers.bell.ring();
+        // Only now does he begin: he finds them all at once.
+        thread::spawn(|| toiler.run());
         let first: Vec<_> = (0..200).map(|_| works.done.1.recv_timeout(PATIENCE).unwrap()).collect();
         let long = first.iter().filter(|&&effort| effort == Effort::Long).count();
         assert!((2..=4).contains(&long), "{long} long ones among the first 200");
@@ -245,7 +215,7 @@ mod tests {
     fn at_the_end_sessions_come_back_as_they_went() {
         let works = Works::new();
         works.toilers.stop();
-        assert!(works.toilers.offer(works.chore(0, Effort::Long)).is_ok());
+        assert!(works.offer(works.chore(0, Effort::Long)));
         let name = Name { slot: 0, generation: 0 };
         assert_eq!(works.posted.recv_timeout(PATIENCE), Ok((name, Toil::Skipped)));
         assert!(works.done.1.is_empty());
@@ -254,7 +224,7 @@ mod tests {
     #[test]
     fn they_end_when_nobody_needs_them() {
         let works = Works::new();
-        let bell = Arc::clone(&works.toilers.bell);
+        let bell = Arc::clone(&works.toilers.brief.bell);
         drop(works);
         let patience = Instant::now() + PATIENCE;
         while Arc::strong_count(&bell) > 1 {

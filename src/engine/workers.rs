@@ -2,7 +2,8 @@
 //!
 //! Asks come in through one bounded channel. A worker takes all that wait there, up to a bound, changes the
 //! roll once for all of them, publishes that, and only then answers: whoever is told that he is on the roll
-//! can be seen there. What is slow goes to [`toil`](super::toil).
+//! can be seen there. What is slow goes to [`toil`](super::toil), and what the books of a door are about over a
+//! [`desk`](super::desk).
 
 use std::fmt;
 use std::io;
@@ -11,100 +12,90 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
-use super::bell::Bell;
 use super::published::Published;
 use super::task::{Change, Reply, RollTask, Task};
 use super::toil::Toilers;
+use super::way::{Inlet, Look, Way, way};
 use crate::roll::{Member, Roll};
 use crate::session::Answer;
-use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
-
 /// How many asks may wait in the channel.
 const WAITING_LIMIT: usize = 1024;
 /// How many asks are carried out under one lock.
 const BATCH_LIMIT: usize = 64;
 
-/// The way to the workers. They end when the last of these is dropped.
+/// The ways to all who do what connections ask for.
+#[derive(Clone)]
 pub(super) struct Workers {
-    /// None only while this is being dropped.
-    changes: Option<Sender<RollTask>>,
-    bell: Arc<Bell>,
-    toilers: Option<Toilers>,
+    roll: Way,
+    toil: Option<Toilers>,
+    desks: Vec<(&'static str, Way)>,
 }
 
 impl Workers {
-    /// Starts `count` workers. What is slow goes to `toilers`; without them nobody may ask for it.
+    /// Starts `count` workers. What is slow goes to `toil`, what the books are about to `desks`; without them
+    /// nobody may ask for it.
     pub(super) fn start(
         count: NonZeroUsize,
-        toilers: Option<Toilers>,
+        toil: Option<Toilers>,
+        desks: Vec<(&'static str, Way)>,
         published: &Arc<Published>,
     ) -> io::Result<Self> {
-        let (changes, waiting) = bounded(WAITING_LIMIT);
-        let bell = Arc::new(Bell::default());
+        let (roll, inlet) = way(WAITING_LIMIT, &Arc::default());
         for number in 0..count.get() {
-            let (waiting, bell, published) = (waiting.clone(), Arc::clone(&bell), Arc::clone(published));
-            let work = move || work(&waiting, &bell, &published);
+            let (inlet, published) = (inlet.clone(), Arc::clone(published));
+            let work = move || work(&inlet, &published);
             thread::Builder::new().name(format!("worker {number}")).spawn(work)?;
         }
-        Ok(Self { changes: Some(changes), bell, toilers })
+        Ok(Self { roll, toil, desks })
     }
 
     /// Hands a task over, or back if too many are waiting on its way.
     pub(super) fn offer(&self, task: Task) -> Result<(), Task> {
-        match (task, &self.changes, &self.toilers) {
-            (Task::Roll(task), Some(changes), _) => {
-                changes.try_send(task).map_err(|full| Task::Roll(full.into_inner()))?;
-                self.bell.ring();
-                Ok(())
-            }
-            (Task::Chore(chore), _, Some(toilers)) => toilers.offer(chore).map_err(Task::Chore),
-            (task, ..) => Err(task),
+        match self.way(&task) {
+            Some(way) => way.offer(task),
+            None => Err(task),
         }
     }
 
     /// Hands a task over, and waits while too many are waiting on its way.
     pub(super) fn put(&self, task: Task) {
-        match (task, &self.changes, &self.toilers) {
-            (Task::Roll(task), Some(changes), _) => {
-                // The workers live as long as there is somebody who can call this.
-                let _ = changes.send(task);
-                self.bell.ring();
-            }
-            (Task::Chore(chore), _, Some(toilers)) => toilers.put(chore),
-            _ => {}
+        if let Some(way) = self.way(&task) {
+            way.put(task);
         }
+    }
+
+    /// Whether a door has a clerk, who may have something to say to its connections.
+    pub(super) fn has_clerk(&self, door: &str) -> bool {
+        self.desk(door).is_some()
     }
 
     /// From now on nothing slow is begun any more: the daemon ends.
     pub(super) fn stop_toil(&self) {
-        self.toilers.iter().for_each(Toilers::stop);
+        self.toil.iter().for_each(Toilers::stop);
+    }
+
+    fn way(&self, task: &Task) -> Option<&Way> {
+        match task {
+            Task::Roll(_) => Some(&self.roll),
+            Task::Chore(chore) => self.toil.as_ref().map(|toil| toil.way(chore.effort)),
+            Task::Errand(errand) => self.desk(errand.door),
+        }
+    }
+
+    fn desk(&self, door: &str) -> Option<&Way> {
+        self.desks.iter().find_map(|(name, way)| (*name == door).then_some(way))
     }
 }
 
-impl Clone for Workers {
-    fn clone(&self) -> Self {
-        let (changes, toilers) = (self.changes.clone(), self.toilers.clone());
-        Self { changes, bell: Arc::clone(&self.bell), toilers }
-    }
-}
-
-impl Drop for Workers {
-    fn drop(&mut self) {
-        self.changes = None;
-        self.bell.ring();
-    }
-}
-
-fn work(waiting: &Receiver<RollTask>, bell: &Bell, published: &Published) {
+fn work(inlet: &Inlet, published: &Published) {
     let mut done = Vec::with_capacity(BATCH_LIMIT);
-    while let Some(first) = next(waiting, bell) {
+    while let Look::Task(first) = inlet.bell.wait_for(None, &mut || inlet.look()) {
         published.change(|roll| {
-            let more = waiting.try_iter().take(BATCH_LIMIT - 1);
-            done.extend(
-                std::iter::once(first)
-                    .chain(more)
-                    .map(|RollTask { change, reply }| (carry_out(roll, change), reply)),
-            );
+            let all = std::iter::once(first).chain(inlet.waiting().take(BATCH_LIMIT - 1));
+            done.extend(all.filter_map(|task| match task {
+                Task::Roll(RollTask { change, reply }) => Some((carry_out(roll, change), reply)),
+                Task::Chore(_) | Task::Errand(_) => None,
+            }));
         });
         for (Outcome { answer, event, there }, reply) in done.drain(..) {
             if let Some((mailbox, name)) = reply {
@@ -115,17 +106,7 @@ fn work(waiting: &Receiver<RollTask>, bell: &Bell, published: &Published) {
         }
     }
     // The next one has to hear of the end, too.
-    bell.ring();
-}
-
-/// The next change, however long it takes to come; none once nobody is left who could send one.
-fn next(waiting: &Receiver<RollTask>, bell: &Bell) -> Option<RollTask> {
-    let look = || match waiting.try_recv() {
-        Ok(task) => Some(Some(task)),
-        Err(TryRecvError::Empty) => None,
-        Err(TryRecvError::Disconnected) => Some(None),
-    };
-    look().unwrap_or_else(|| bell.sleep_until(look))
+    inlet.bell.ring();
 }
 
 /// What came of an ask, and what the log is told of it.
@@ -168,10 +149,9 @@ fn carry_out(roll: &mut Roll, change: Change) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::super::task::{Mailbox, Name};
+    use super::super::task::{Change, Mail, Mailbox, Name, RollTask};
     use super::*;
     use crate::roll::Applicant;
-    use crate::session::Ask;
 
     struct Post(crossbeam_channel::Sender<Name>);
 
@@ -179,20 +159,23 @@ mod tests {
         fn post(&self, name: Name, _: Reply) {
             self.0.send(name).unwrap();
         }
+
+        fn mail(&self, _: Name, _: Mail) {}
     }
 
     #[test]
     fn every_task_is_answered_however_sleepy_the_workers_are() {
         let published = Arc::new(Published::new(16));
-        let workers = Workers::start(NonZeroUsize::new(3).unwrap(), None, &published).unwrap();
-        let (post, posted) = bounded(1);
+        let workers = Workers::start(NonZeroUsize::new(3).unwrap(), None, Vec::new(), &published).unwrap();
+        let (post, posted) = crossbeam_channel::bounded(1);
         let mailbox: Arc<dyn Mailbox> = Arc::new(Post(post));
         for slot in 0..2000 {
             let address = SocketAddr::from(([10, 0, 0, 1], 1));
-            let ask = Ask::Join(Applicant { door: "test", address, name: None, listing: None, since: 0 });
+            let applicant = Applicant { door: "test", address, name: None, listing: None, since: 0 };
             let name = Name { slot, generation: 0 };
-            let task = Task::new(ask, || None, (Arc::clone(&mailbox), name)).unwrap();
-            assert!(workers.offer(task).is_ok());
+            let reply = Some((Arc::clone(&mailbox), name));
+            let task = RollTask { change: Change::Join(applicant), reply };
+            assert!(workers.offer(Task::Roll(task)).is_ok());
             assert_eq!(posted.recv_timeout(std::time::Duration::from_secs(30)), Ok(name));
         }
         assert_eq!(published.read(crate::roll::Roll::len), 2000);
@@ -201,8 +184,8 @@ mod tests {
     #[test]
     fn workers_end_when_nobody_needs_them() {
         let published = Arc::new(Published::new(16));
-        let workers = Workers::start(NonZeroUsize::new(3).unwrap(), None, &published).unwrap();
-        let bell = Arc::clone(&workers.bell);
+        let workers = Workers::start(NonZeroUsize::new(3).unwrap(), None, Vec::new(), &published).unwrap();
+        let bell = Arc::clone(&workers.roll.bell);
         drop(workers);
         let patience = std::time::Instant::now() + std::time::Duration::from_secs(30);
         while Arc::strong_count(&bell) > 1 {

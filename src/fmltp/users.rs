@@ -149,7 +149,7 @@ impl fmt::Display for Problem {
             Self::Colon => f.write_str("there is no colon between a name and a hash"),
             Self::Name => NameError.fmt(f),
             Self::Hash => {
-                f.write_str("behind the colon is no bcrypt hash ($2a$, $2b$ or $2y$, 60 characters)")
+                f.write_str("behind the colon is no bcrypt hash (60 characters, version 2a, 2b or 2y)")
             }
             Self::Cost => write!(f, "the cost of the hash is not {COST}"),
             Self::Duplicate { of } => write!(f, "the name is in line {of} already"),

@@ -113,7 +113,9 @@ impl Session for Server {
         out: &mut Output,
     ) -> Result<(), Fault> {
         match event {
-            Event::Opened | Event::Answer(Answer::Left | Answer::Toiled) => Ok(()),
+            Event::Opened
+            | Event::Mail(_)
+            | Event::Answer(Answer::Left | Answer::Toiled | Answer::Clerk(_)) => Ok(()),
             Event::Answer(Answer::Joined(member)) => {
                 self.joined(now, member, out);
                 Ok(())

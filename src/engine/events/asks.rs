@@ -6,9 +6,9 @@ use crate::engine::task::{Lane, Task};
 use crate::engine::workers::Workers;
 
 /// How many tasks of one loop may be out on each lane, in the order of [`Lane::ALL`].
-const LIMITS: [usize; Lane::ALL.len()] = [1024, 256, 256];
+const LIMITS: [usize; Lane::ALL.len()] = [1024, 256, 256, 1024];
 /// How many replies may so wait for a loop.
-pub(super) const REPLIES_LIMIT: usize = LIMITS[0] + LIMITS[1] + LIMITS[2];
+pub(super) const REPLIES_LIMIT: usize = LIMITS[0] + LIMITS[1] + LIMITS[2] + LIMITS[3];
 
 /// Tasks that wait for the end of the loop's turn, so that a worker is woken once for many, or for room. What
 /// is slow holds up nothing but its like.

@@ -17,9 +17,10 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use mio::{Poll, Waker};
+use parking_lot::Mutex;
 
 use super::accept::{Acceptor, Entrance};
-use super::task::{Mailbox, Name, Reply};
+use super::task::{Mail, Mailbox, Name, Parcel, Reply};
 use super::{House, Vigil};
 use asks::REPLIES_LIMIT;
 use link::Link;
@@ -33,9 +34,16 @@ pub(super) struct Loops {
     handles: Vec<Arc<Handle>>,
 }
 
+/// How many letters of clerks may wait for one loop.
+const MAIL_LIMIT: usize = 4096;
+
 /// How others reach a loop.
 struct Handle {
-    replies: Sender<(Name, Reply)>,
+    replies: Sender<(Name, Parcel)>,
+    /// How many letters are among them.
+    mail: AtomicUsize,
+    /// For whom there was no room.
+    overrun: Mutex<Vec<Name>>,
     movers: Sender<Box<Link>>,
     waker: Waker,
     /// Set by the first who wakes the loop, so that the others need not.
@@ -48,7 +56,7 @@ struct Handle {
 /// A loop's own ends of what its handle leads to.
 struct Inbox {
     handle: Arc<Handle>,
-    replies: Receiver<(Name, Reply)>,
+    replies: Receiver<(Name, Parcel)>,
     movers: Receiver<Box<Link>>,
 }
 
@@ -65,8 +73,20 @@ impl Handle {
 
 impl Mailbox for Handle {
     fn post(&self, name: Name, reply: Reply) {
-        let posted = self.replies.try_send((name, reply));
+        let posted = self.replies.try_send((name, Parcel::Reply(reply)));
         assert!(posted.is_ok(), "a loop never has more asks out than its mailbox takes replies");
+        self.wake();
+    }
+
+    fn mail(&self, name: Name, mail: Mail) {
+        let has_room = self.mail.fetch_add(1, Ordering::Relaxed) < MAIL_LIMIT;
+        if !has_room || self.replies.try_send((name, Parcel::Mail(mail))).is_err() {
+            self.mail.fetch_sub(1, Ordering::Relaxed);
+            let mut overrun = self.overrun.lock();
+            if !overrun.contains(&name) {
+                overrun.push(name);
+            }
+        }
         self.wake();
     }
 }
@@ -82,10 +102,12 @@ impl Loops {
         let mut made = Vec::with_capacity(count.get());
         for _ in 0..count.get() {
             let poll = Poll::new()?;
-            let (replies, replies_in) = bounded(REPLIES_LIMIT);
+            let (replies, replies_in) = bounded(REPLIES_LIMIT + MAIL_LIMIT);
             let (movers, movers_in) = bounded(MOVERS_LIMIT);
             let handle = Arc::new(Handle {
                 replies,
+                mail: AtomicUsize::new(0),
+                overrun: Mutex::default(),
                 movers,
                 waker: Waker::new(poll.registry(), WAKER)?,
                 woken: AtomicBool::new(false),

@@ -15,10 +15,9 @@ use crate::engine::accept::{Acceptor, Visitor};
 use crate::engine::conn::{Stage, Turn};
 use crate::engine::published::Look;
 use crate::engine::seldom::Seldom;
-use crate::engine::task::{Mailbox, Task};
+use crate::engine::task::{Mailbox, Name, Parcel, Task};
 use crate::engine::timers::Timers;
 use crate::engine::{House, KEEP_LIMIT, READ_LIMIT, Vigil};
-use crate::roll::Member;
 use crate::session::Output;
 
 /// The token of a loop's waker.
@@ -173,15 +172,15 @@ impl Loop {
         let Some(link) = self.slots.at(slot) else { return };
         link.send(&self.out);
         self.out.clear(KEEP_LIMIT);
-        let leaver = link.conn.take_leaver();
+        let partings = Task::partings(&mut link.conn);
         if let Some(ask) = self.out.take_ask() {
             let mailbox: Arc<dyn Mailbox> = self.inbox.handle.clone();
             let reply = (mailbox, self.slots.name(slot));
             let Some(link) = self.slots.at(slot) else { return };
-            let task = Task::new(ask, || link.conn.lend_session(), reply);
+            let task = Task::new(ask, &mut link.conn, reply);
             task.into_iter().for_each(|task| self.asks.push(task));
         }
-        self.leave(leaver);
+        partings.for_each(|task| self.asks.push(task));
     }
 
     #[inline]
@@ -197,29 +196,44 @@ impl Loop {
         self.timers.disarm(slot, &mut link.armed);
         self.inbox.handle.load.fetch_sub(1, Ordering::Relaxed);
         // Closing the descriptor takes it out of the poll, too.
-        self.leave(link.conn.take_leaver());
-    }
-
-    /// Has somebody taken off the roll.
-    fn leave(&mut self, member: Option<Member>) {
-        member.into_iter().for_each(|member| self.asks.push(Task::leave(member)));
+        Task::partings(&mut link.conn).for_each(|task| self.asks.push(task));
     }
 
     fn open_inbox(&mut self, turn: &Turn<'_>) {
         // First the mark, then the mail: whoever posts later wakes this loop again.
         self.inbox.handle.woken.swap(false, Ordering::AcqRel);
-        while let Ok((name, reply)) = self.inbox.replies.try_recv() {
-            self.asks.replied(reply.lane());
+        while let Ok((name, parcel)) = self.inbox.replies.try_recv() {
+            self.unpack(name, parcel, turn);
+        }
+        let overrun = std::mem::take(&mut *self.inbox.handle.overrun.lock());
+        for name in overrun {
             let Some(slot) = self.slots.find(name) else { continue };
-            if let Some(link) = self.slots.at(slot) {
-                link.conn.take_reply(reply, turn, &mut self.out);
-                self.pass_on(slot);
-                self.turn(slot, turn);
-            }
+            let Some(link) = self.slots.at(slot) else { continue };
+            link.conn.overrun(turn.now, &mut self.out);
+            self.pass_on(slot);
+            self.turn(slot, turn);
         }
         while let Ok(link) = self.inbox.movers.try_recv() {
             self.take_over(link, turn);
         }
+    }
+
+    /// Gives a connection what came for it.
+    fn unpack(&mut self, name: Name, parcel: Parcel, turn: &Turn<'_>) {
+        match &parcel {
+            Parcel::Reply(reply) => self.asks.replied(reply.lane()),
+            Parcel::Mail(_) => {
+                self.inbox.handle.mail.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        let Some(slot) = self.slots.find(name) else { return };
+        let Some(link) = self.slots.at(slot) else { return };
+        match parcel {
+            Parcel::Reply(reply) => link.conn.take_reply(reply, turn, &mut self.out),
+            Parcel::Mail(mail) => link.conn.take_mail(mail, link.backlog.len(), turn, &mut self.out),
+        }
+        self.pass_on(slot);
+        self.turn(slot, turn);
     }
 
     fn accept(&mut self, turn: &Turn<'_>) {
@@ -270,7 +284,7 @@ impl Loop {
             UNREGISTERED.log(log::Level::Warn, turn.now, format_args!("cannot watch a connection: {error}"));
             self.inbox.handle.load.fetch_sub(1, Ordering::Relaxed);
             link.conn.broken(&error);
-            self.leave(link.conn.take_leaver());
+            Task::partings(&mut link.conn).for_each(|task| self.asks.push(task));
             return None;
         }
         self.slots.fill(slot, link);
@@ -283,7 +297,7 @@ impl Loop {
         let load = |handle: &Handle| handle.load.load(Ordering::Relaxed);
         let Some(least) = self.loops.iter().min_by_key(|handle| load(handle)).cloned() else { return };
         let ends = least.stopping.load(Ordering::Acquire);
-        let balanced = ends || load(&self.inbox.handle) < load(&least) + IMBALANCE_LIMIT;
+        let balanced = ends || self.keeps(slot) || load(&self.inbox.handle) < load(&least) + IMBALANCE_LIMIT;
         if balanced || !self.slots.at(slot).is_some_and(|link| link.is_at_rest()) {
             return;
         }
@@ -299,6 +313,11 @@ impl Loop {
                 self.take_over(full.into_inner(), turn);
             }
         }
+    }
+
+    /// Whether a connection has to stay where its clerk finds it.
+    fn keeps(&mut self, slot: u32) -> bool {
+        self.slots.at(slot).is_some_and(|link| self.house.workers.has_clerk(link.conn.door()))
     }
 
     /// Looks at whose time has come. What has come from him is read first: the daemon may have slept longer

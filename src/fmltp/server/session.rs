@@ -80,7 +80,7 @@ impl Session for Server {
             }
             Event::Answer(Answer::Toiled) => self.toiled(now, view, out),
             Event::Answer(Answer::Joined(_)) => self.joined(view, out),
-            Event::Answer(Answer::Left) => (),
+            Event::Answer(Answer::Left | Answer::Clerk(_)) | Event::Mail(_) => (),
             Event::Tick => return self.tick(now).map_err(|reason| self.refused(reason, view)),
             Event::EndOfStream => {
                 self.input = match self.input {

@@ -137,7 +137,9 @@ impl Guest {
                 self.member = Some(member);
                 self.answer(world, Answer::Joined(member));
             }
-            Some(Ask::Leave(_)) => panic!("the engine takes clients off the roll"),
+            Some(Ask::Leave(_) | Ask::Clerk(_)) => {
+                panic!("the engine takes clients off the roll, and there is no clerk")
+            }
             None => (),
         }
     }
@@ -179,8 +181,9 @@ impl Guest {
         }
     }
 
-    /// Lets time pass, with a tick at each deadline, and one at the end that nobody asked for.
+    /// Lets time pass, with a tick at each deadline, and one before that nobody asked for.
     fn wait(&mut self, world: &mut World, time: Duration) {
+        self.tick(world);
         let end = world.now + time;
         while let Some(deadline) = self.session.deadline().filter(|&at| at <= end && self.end.is_none()) {
             world.now = world.now.max(deadline);
@@ -189,7 +192,6 @@ impl Guest {
             assert!(self.end.is_some() || next != Some(deadline), "a deadline that stays");
         }
         world.now = end;
-        self.tick(world);
     }
 
     /// What was sent since it was asked last: plain lines, the names of PEM blocks, and the texts of tokens in braces.

@@ -1,5 +1,7 @@
 //! The engine of blocking threads: one accepts, and each connection has one of its own.
 
+mod letterbox;
+
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
@@ -9,16 +11,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token, Waker};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
-use super::accept::{Acceptor, Entrance, Visitor};
-use super::backlog::Backlog;
-use super::conn::{Conn, Stage, Turn, Wants};
-use super::published::Look;
-use super::seldom::Seldom;
-use super::task::{Mailbox, Name, Reply, Task};
-use super::{House, Vigil};
+use crate::engine::accept::{Acceptor, Entrance, Visitor};
+use crate::engine::backlog::Backlog;
+use crate::engine::conn::{Conn, Stage, Turn, Wants};
+use crate::engine::published::Look;
+use crate::engine::seldom::Seldom;
+use crate::engine::task::{Mailbox, Name, Parcel, Task};
+use crate::engine::{HAS_CLERKS, House, Vigil};
 use crate::session::Output;
+use letterbox::{Ear, Found, Letterbox};
 
 /// The stack of a connection's thread: address space, of which it touches a few pages.
 const STACK: usize = 128 * 1024;
@@ -124,6 +127,12 @@ fn receive(
     let stream = TcpStream::from(stream);
     stream.set_nonblocking(false)?;
     stream.set_write_timeout(Some(WRITE_PATIENCE))?;
+    let ear = if HAS_CLERKS && shared.house.workers.has_clerk(conn.door()) {
+        Some(Ear::new(&stream)?)
+    } else {
+        None
+    };
+    let (ear, letterbox) = ear.map_or_else(Default::default, |(ear, letterbox)| (Some(ear), letterbox));
     let stream = Arc::new(stream);
     shared.sockets.lock().insert(number, Arc::clone(&stream));
     let mut attendant = Attendant {
@@ -133,7 +142,8 @@ fn receive(
         stream,
         conn,
         backlog: Backlog::default(),
-        letterbox: Arc::default(),
+        letterbox,
+        ear,
         armed: None,
         stage: Stage::Running,
         out,
@@ -141,32 +151,6 @@ fn receive(
     // If there is no thread to be had, the attendant is dropped, and with it the connection.
     thread::Builder::new().stack_size(STACK).spawn(move || attendant.serve())?;
     Ok(())
-}
-
-/// Where a thread waits for the answer to its ask.
-#[derive(Default)]
-struct Letterbox {
-    reply: Mutex<Option<Reply>>,
-    arrived: Condvar,
-}
-
-impl Mailbox for Letterbox {
-    fn post(&self, _: Name, reply: Reply) {
-        *self.reply.lock() = Some(reply);
-        self.arrived.notify_one();
-    }
-}
-
-impl Letterbox {
-    fn wait(&self) -> Reply {
-        let mut reply = self.reply.lock();
-        loop {
-            match reply.take() {
-                Some(reply) => return reply,
-                None => self.arrived.wait(&mut reply),
-            }
-        }
-    }
 }
 
 /// A connection's thread.
@@ -178,6 +162,8 @@ struct Attendant {
     conn: Conn,
     backlog: Backlog,
     letterbox: Arc<Letterbox>,
+    /// Where there is a clerk who may have something to say.
+    ear: Option<Ear>,
     /// The time that a read may block, as the socket knows it.
     armed: Option<Duration>,
     stage: Stage,
@@ -191,14 +177,17 @@ impl Attendant {
         loop {
             self.pass_on();
             self.look_up();
+            if self.ear.is_some() && self.unpack_what_came() {
+                continue;
+            }
             match self.conn.wants() {
                 Wants::Close => break,
                 _ if !self.backlog.is_empty() => self.flush(),
                 Wants::Turn => self.with_conn(Conn::resume),
                 Wants::Bytes | Wants::Discard => self.read(&mut buffer),
                 Wants::Answer => {
-                    let reply = self.letterbox.wait();
-                    self.with_conn(|conn, turn, out| conn.take_reply(reply, turn, out));
+                    let found = self.letterbox.wait();
+                    self.unpack(found);
                 }
                 Wants::Flush => {
                     if self.conn.sent_all(Instant::now()) {
@@ -218,16 +207,32 @@ impl Attendant {
         act(&mut self.conn, &turn, &mut self.out);
     }
 
+    /// Sees whether something has come from others.
+    fn unpack_what_came(&mut self) -> bool {
+        let Some(found) = self.letterbox.look() else { return false };
+        self.unpack(found);
+        true
+    }
+
+    fn unpack(&mut self, found: Found) {
+        let owed = self.backlog.len();
+        self.with_conn(|conn, turn, out| match found {
+            Found::Parcel(Parcel::Reply(reply)) => conn.take_reply(reply, turn, out),
+            Found::Parcel(Parcel::Mail(mail)) => conn.take_mail(mail, owed, turn, out),
+            Found::Overrun => conn.overrun(turn.now, out),
+        });
+    }
+
     /// Passes on what the connection has to say and to ask.
     fn pass_on(&mut self) {
         // First what concerns others: sending may block for a while.
         if let Some(ask) = self.out.take_ask() {
             let mailbox: Arc<dyn Mailbox> = self.letterbox.clone();
             let reply = (mailbox, Name { slot: 0, generation: 0 });
-            let task = Task::new(ask, || self.conn.lend_session(), reply);
+            let task = Task::new(ask, &mut self.conn, reply);
             task.into_iter().for_each(|task| self.shared.house.workers.put(task));
         }
-        self.leave();
+        self.part();
         if let Err(error) = self.backlog.send(&self.out, &mut &*self.stream) {
             self.conn.broken(&error);
         }
@@ -252,10 +257,19 @@ impl Attendant {
     }
 
     fn read(&mut self, buffer: &mut [u8]) {
-        if let Err(error) = self.arm() {
-            return self.conn.broken(&error);
-        }
         let began = Instant::now();
+        let ready = match &mut self.ear {
+            Some(ear) => {
+                let patience = self.conn.deadline().map(|deadline| deadline.saturating_duration_since(began));
+                ear.hears(&self.stream, patience)
+            }
+            None => self.arm().map(|()| true),
+        };
+        match ready {
+            Ok(true) => {}
+            Ok(false) => return self.tick_if_due(),
+            Err(error) => return self.conn.broken(&error),
+        }
         match (&*self.stream).read(buffer) {
             Ok(0) if self.shared.stopping.load(Ordering::Acquire) => self.end_of_reading(),
             Ok(0) => self.conn.end_of_stream(),
@@ -303,12 +317,9 @@ impl Attendant {
         }
     }
 
-    /// Has the client taken off the roll, if it has ended.
-    fn leave(&mut self) {
-        self.conn
-            .take_leaver()
-            .into_iter()
-            .for_each(|member| self.shared.house.workers.put(Task::leave(member)));
+    /// Tells those who have to hear of it that the connection has ended, if it has.
+    fn part(&mut self) {
+        Task::partings(&mut self.conn).for_each(|task| self.shared.house.workers.put(task));
     }
 }
 
@@ -320,6 +331,6 @@ fn is_timeout(error: &io::Error) -> bool {
 impl Drop for Attendant {
     fn drop(&mut self) {
         self.shared.sockets.lock().remove(&self.number);
-        self.leave();
+        self.part();
     }
 }

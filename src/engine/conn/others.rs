@@ -1,0 +1,117 @@
+//! What a connection has others do, and what it hears from them.
+
+use std::time::Instant;
+
+use super::phase::Phase;
+use super::{Clerk, Conn, Stage, Turn};
+use crate::engine::OWED_LIMIT;
+use crate::engine::task::{Mail, Reply, Returned, Toil};
+use crate::roll::Member;
+use crate::session::{Answer, Caller, Event, Fault, Output, Session};
+
+impl Conn {
+    /// The session, for whoever has it do its slow part.
+    pub(in crate::engine) fn lend_session(&mut self) -> Option<Box<dyn Session>> {
+        self.session.take()
+    }
+
+    /// As whom the clerk of the door knows this connection. From now on he has to hear of its end.
+    pub(in crate::engine) fn introduce_to_clerk(&mut self) -> (&'static str, Caller) {
+        self.clerk = Clerk::Acquainted;
+        (self.door, self.permit.caller())
+    }
+
+    /// Takes what the clerk has to say, unasked; `owed` bytes wait to be sent already.
+    pub(in crate::engine) fn take_mail(
+        &mut self,
+        mail: Mail,
+        owed: usize,
+        turn: &Turn<'_>,
+        out: &mut Output,
+    ) {
+        let held: usize = self.held.iter().map(|mail| mail.size).sum();
+        match self.phase {
+            Phase::Open | Phase::Asking if owed + held + mail.size > OWED_LIMIT => {
+                self.overrun(turn.now, out);
+            }
+            Phase::Open => self.handle(Event::Mail(mail.paper), turn, out),
+            // It is older than the answer, and goes before it.
+            Phase::Asking => self.held.push(mail),
+            _ => {}
+        }
+    }
+
+    /// More is owed to the peer than it fetches.
+    pub(in crate::engine) fn overrun(&mut self, now: Instant, out: &mut Output) {
+        if let Phase::Open | Phase::Asking = self.phase {
+            let why = format!("it is owed more than {OWED_LIMIT} bytes and does not fetch them");
+            let asking = matches!(self.phase, Phase::Asking);
+            self.fail(Fault { level: log::Level::Info, ..Fault::silent(why) }, now, out);
+            if asking {
+                self.phase = Phase::Abandoned;
+            }
+        }
+    }
+
+    /// Takes what came of the session's ask.
+    pub(in crate::engine) fn take_reply(&mut self, reply: Reply, turn: &Turn<'_>, out: &mut Output) {
+        match reply {
+            Reply::Answer(answer) => {
+                match answer {
+                    Answer::Joined(member) => self.member = Some(member),
+                    Answer::Left => self.member = None,
+                    Answer::Toiled | Answer::Clerk(_) => {}
+                }
+                self.answer(Some(answer), turn, out);
+            }
+            Reply::Back(Returned { session, outcome, .. }) => {
+                self.session = Some(session);
+                self.answer((outcome == Toil::Done).then_some(Answer::Toiled), turn, out);
+            }
+        }
+    }
+
+    /// Goes on after an ask. Without an answer the daemon ends.
+    fn answer(&mut self, answer: Option<Answer>, turn: &Turn<'_>, out: &mut Output) {
+        match std::mem::replace(&mut self.phase, Phase::Open) {
+            Phase::Asking => {
+                for mail in std::mem::take(&mut self.held) {
+                    self.handle(Event::Mail(mail.paper), turn, out);
+                }
+                let ends = turn.stage == Stage::Stopping || answer.is_none();
+                answer.into_iter().for_each(|answer| self.handle(Event::Answer(answer), turn, out));
+                if ends {
+                    self.say_goodbye(turn, out);
+                }
+                self.judge_unread(turn, out);
+            }
+            Phase::Leaving { farewell } => self.last_words(&farewell, turn.now, out),
+            Phase::Abandoned => {
+                self.dismiss(turn.now);
+                self.phase = Phase::Over;
+            }
+            other => self.phase = other,
+        }
+    }
+
+    /// Who is to be taken off the roll, now that the connection is ending: on every way out.
+    pub(in crate::engine) fn take_leaver(&mut self) -> Option<Member> {
+        match self.phase {
+            Phase::Ending { .. } | Phase::Lingering { .. } | Phase::Over => self.member.take(),
+            _ => None,
+        }
+    }
+
+    /// As whom, and at which door, the clerk is to hear of the end, once that has come.
+    pub(in crate::engine) fn take_goodbye(&mut self) -> Option<(&'static str, Caller)> {
+        match self.phase {
+            Phase::Ending { .. } | Phase::Lingering { .. } | Phase::Over
+                if self.clerk == Clerk::Acquainted =>
+            {
+                self.clerk = Clerk::Stranger;
+                Some((self.door, self.permit.caller()))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! A door that only tests have, on both engines and real sockets: what no protocol of the house shows by itself.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use super::*;
+use crate::session::{
+    Answer, Ask, Caller, Case, Door, Effort, Event, Fault, Letter, Matter, Output, Paper, Refusal, Session,
+    View,
+};
+
+/// A line is for the clerk, who passes it on to everybody, and then answers `ok`; `slow` is toiled over.
+struct Hall;
+
+struct Guest {
+    toiled: u32,
+}
+
+impl Door for Hall {
+    fn name(&self) -> &'static str {
+        "hall"
+    }
+
+    fn open(&self, _: Instant, _: SocketAddr) -> Box<dyn Session> {
+        Box::new(Guest { toiled: 0 })
+    }
+
+    fn refusal(&self, _: Refusal) -> Vec<u8> {
+        b"no\n".to_vec()
+    }
+
+    fn toils(&self) -> bool {
+        true
+    }
+}
+
+impl Session for Guest {
+    fn receive(&mut self, _: Instant, bytes: &[u8], _: &dyn View, out: &mut Output) -> Result<usize, Fault> {
+        let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else { return Ok(0) };
+        let line = &bytes[..=end];
+        match line {
+            b"slow\n" => out.ask(Ask::Toil(Effort::Brief)),
+            b"bad\n" => return Err(Fault::told("it is bad", b"bye\n".to_vec())),
+            _ => out.ask(Ask::Clerk(Box::new(line.to_vec()))),
+        }
+        Ok(line.len())
+    }
+
+    fn handle(&mut self, _: Instant, event: Event, _: &dyn View, out: &mut Output) -> Result<(), Fault> {
+        match event {
+            Event::Mail(paper) | Event::Answer(Answer::Clerk(paper)) => out.bytes().extend(text(paper)),
+            Event::Answer(Answer::Toiled) => out.bytes().extend(format!("toiled {}\n", self.toiled).bytes()),
+            Event::EndOfStream => out.close(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn toil(&mut self) {
+        self.toiled += 1;
+    }
+}
+
+fn text(paper: Paper) -> Vec<u8> {
+    *paper.downcast().unwrap()
+}
+
+#[derive(Default)]
+struct Herald {
+    present: BTreeMap<Caller, ()>,
+}
+
+impl crate::session::Clerk for Herald {
+    fn deal(&mut self, _: i64, cases: Vec<Case>, send: &mut dyn FnMut(Letter)) {
+        for Case { from, matter } in cases {
+            let Matter::Ask(paper) = matter else {
+                self.present.remove(&from);
+                continue;
+            };
+            self.present.insert(from, ());
+            let line = text(paper);
+            for &to in self.present.keys() {
+                send(Letter::unasked(to, Box::new(line.clone()), line.len()));
+            }
+            let ok = format!("ok {}\n", self.present.len()).into_bytes();
+            send(Letter::answer(from, Box::new(ok)));
+        }
+    }
+}
+
+struct House {
+    engine: Engine,
+    address: SocketAddr,
+}
+
+impl House {
+    fn open(kind: Kind) -> Self {
+        let listener = mio::net::TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let engine = Engine::start(Setup {
+            kind,
+            workers: NonZeroUsize::MIN,
+            slow_workers: NonZeroUsize::MIN,
+            humble: || {},
+            clerks: vec![("hall", Box::new(Herald::default()))],
+            limits: Limits { max_clients: 100, max_per_address: 0, high_mark: 65_536 },
+            journal: 16,
+            entrances: vec![Entrance { listener, door: Arc::new(Hall) }],
+        });
+        Self { engine: engine.unwrap(), address }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn say(stream: &mut TcpStream, line: &str) {
+    stream.write_all(line.as_bytes()).unwrap();
+}
+
+#[track_caller]
+fn expect(stream: &mut TcpStream, expected: &str) {
+    let mut seen = vec![0; expected.len()];
+    stream.read_exact(&mut seen).unwrap();
+    assert_eq!(String::from_utf8_lossy(&seen), expected);
+}
+
+fn on_both_engines(test: fn(&House)) {
+    let loops = NonZeroUsize::new(2).unwrap();
+    for kind in [Kind::Events { loops }, Kind::Threads] {
+        let house = House::open(kind);
+        test(&house);
+        assert!(house.engine.drain(Instant::now() + PATIENCE), "{kind:?} ends");
+    }
+}
+
+#[test]
+fn letters_reach_those_who_wait_for_their_peers_and_in_order() {
+    on_both_engines(|house| {
+        let (mut one, mut other) = (house.connect(), house.connect());
+        say(&mut one, "I am one\n");
+        expect(&mut one, "I am one\nok 1\n");
+        say(&mut other, "I am other\n");
+        expect(&mut other, "I am other\nok 2\n");
+        expect(&mut one, "I am other\n");
+        for number in 0..100 {
+            say(&mut other, &format!("{number}\n"));
+            expect(&mut one, &format!("{number}\n"));
+            expect(&mut other, &format!("{number}\nok 2\n"));
+        }
+        drop(other);
+        loop {
+            say(&mut one, "alone?\n");
+            expect(&mut one, "alone?\nok ");
+            let mut count = [0; 2];
+            one.read_exact(&mut count).unwrap();
+            if count == *b"1\n" {
+                break;
+            }
+        }
+    });
+}
+
+#[test]
+fn a_session_that_toils_is_answered_and_keeps_its_place() {
+    on_both_engines(|house| {
+        let mut guest = house.connect();
+        say(&mut guest, "slow\nslow\nhello\nslow\n");
+        expect(&mut guest, "toiled 1\ntoiled 2\nhello\nok 1\ntoiled 3\n");
+        say(&mut guest, "slow\nbad\n");
+        let mut rest = String::new();
+        guest.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "toiled 4\nbye\n");
+    });
+}
+
+#[test]
+fn who_does_not_fetch_his_letters_is_closed_and_the_others_are_not() {
+    on_both_engines(|house| {
+        let (mut deaf, mut loud) = (house.connect(), house.connect());
+        say(&mut deaf, "I am deaf\n");
+        expect(&mut deaf, "I am deaf\nok 1\n");
+        let line = "x".repeat(60_000) + "\n";
+        // The system buffers some megabytes before anything is owed; then one more has to be.
+        for _ in 0..2000 {
+            say(&mut loud, &line);
+            expect(&mut loud, &line);
+            let mut answer = [0; 5];
+            loud.read_exact(&mut answer).unwrap();
+            if answer == *b"ok 1\n" {
+                return;
+            }
+        }
+        panic!("who is deaf is still there");
+    });
+}
