@@ -385,7 +385,9 @@ fn nobody_there_is_a_failed_step_as_well() {
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_nothing_is_tried() {
-    let table: [(&[&str], &str); 8] = [
+    let long = format!("{},0.0.0", "x".repeat(249));
+    let told = format!("--name takes NAME,x.y.z, not \"{long}\": too long (byte 254)");
+    let table: [(&[&str], &str); 9] = [
         (&[], "the door has to be given: fmltp"),
         (&["lekt", "localhost"], "\"lekt\" is no door that can be probed; write fmltp"),
         (&["fmltp"], "SERVER has to be given, as HOST or HOST:PORT"),
@@ -414,6 +416,7 @@ fn no_log_at_any_level_has_the_password() {
         let (key, _) = server.agrees();
         server.seals(&key, WANTS_PASSWORD);
         server.answers(&key, &["150 Authentication successful.\r\n", HELP, "200 Goodbye.\r\n"])
+        (&["fmltp", "a", "--name", &long], &told),
     });
     let mut command = support_client::command(["probe", "fmltp", &place, "--user", "alice"]);
     let mut rollcall = Rollcall::spawn(command.env("RUST_LOG", "trace"));

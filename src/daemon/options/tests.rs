@@ -111,6 +111,7 @@ mod fmltp {
             (&["--fmltp-name", "FlexMusic,1.0.00"], &format!("{name}a leading zero")),
             (&["--fmltp-name", " FlexMusic,1.0.0"], &format!("{name}white space at the beginning")),
             (&["--fmltp-name", "FlexMusic,1.0.0 "], name),
+            (&["--fmltp-name", &format!("{},1.0.0", "x".repeat(249))], &format!("{name}too long (byte 254)")),
             (&["--fmltp", "8900"], "--fmltp takes an address and a port like 0.0.0.0:8900"),
             (&["--fmltp", "off", "--fmltp", "127.0.0.1:1"], "\"off\" alone"),
             (&["--fmltp-users", "x", "--fmltp-open"], "--fmltp-users and --fmltp-open exclude each other"),
