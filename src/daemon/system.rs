@@ -200,14 +200,24 @@ pub(super) fn give_memory_back() {
     }
 }
 
-/// The listening sockets that a supervisor has opened for us (sd_listen_fds(3)).
-pub(super) fn handed_over() -> io::Result<Vec<TcpListener>> {
+/// A listening socket that a supervisor has opened for us.
+pub(super) struct HandedOver {
+    pub(super) listener: TcpListener,
+    /// What it is for, in the supervisor's words.
+    pub(super) name: String,
+}
+
+/// All that were handed over (sd_listen_fds(3)).
+pub(super) fn handed_over() -> io::Result<Vec<HandedOver>> {
     #[cfg(feature = "systemd")]
     {
         use std::os::fd::FromRawFd as _;
-        let descriptors = sd_notify::listen_fds()?;
-        // SAFETY: the supervisor says that these are open and ours, and nobody else here asks for them.
-        Ok(descriptors.map(|descriptor| unsafe { TcpListener::from_raw_fd(descriptor) }).collect())
+        let sockets = sd_notify::listen_fds_with_names()?.map(|(descriptor, name)| {
+            // SAFETY: the supervisor says that it is open and ours, and nobody else here asks for it.
+            let listener = unsafe { TcpListener::from_raw_fd(descriptor) };
+            HandedOver { listener, name }
+        });
+        Ok(sockets.collect())
     }
     #[cfg(not(feature = "systemd"))]
     Ok(Vec::new())

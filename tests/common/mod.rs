@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use answer::{Seen, ip, who};
 pub use bytes::*;
-pub use daemon::{Daemon, Engine};
+pub use daemon::{CLOSED, Daemon, Engine};
 pub use place::Place;
 pub use raw::Raw;
 
