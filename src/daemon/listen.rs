@@ -53,8 +53,8 @@ pub(super) fn open(doors: &Doors) -> Result<Vec<Opened>, Failure> {
         }
     }
     for one in &listening {
-        system::send_at_once(&one.listener)
-            .map_err(|error| Failure::system("cannot set TCP_NODELAY", &error))?;
+        system::prepare_connections(&one.listener)
+            .map_err(|error| Failure::system("cannot prepare a listener", &error))?;
     }
     let opened = |one: Listening| {
         let door = door::open(one.kind, &doors.settings);

@@ -69,7 +69,6 @@ impl From<der::Error> for Asn1Error {
     }
 }
 
-#[cfg(test)]
 /// Reads a `DHParameter`, and nothing after it.
 pub(super) fn group(der: &[u8]) -> Result<Group<'_>, Asn1Error> {
     let mut reader = SliceReader::new(der)?;

@@ -118,17 +118,14 @@ enum Name {
 static AUTH: Topic = Topic {
     name: Name::Auth,
     word: "AUTH",
-    arguments: " <user> <password>",
-    text: "Says who you are, and proves it by a password",
+    arguments: " <username> <password>",
+    text: "Authenticates with the server",
 };
-static HELP: Topic = Topic {
-    name: Name::Help,
-    word: "HELP",
-    arguments: " [<command>]",
-    text: "Lists the commands, or tells about one",
-};
-static QUIT: Topic = Topic { name: Name::Quit, word: "QUIT", arguments: "", text: "Ends the connection" };
-static WHO: Topic = Topic { name: Name::Who, word: "WHO", arguments: "", text: "Lists who is on the roll" };
+static HELP: Topic = Topic { name: Name::Help, word: "HELP", arguments: " <command>", text: "Displays help" };
+static QUIT: Topic =
+    Topic { name: Name::Quit, word: "QUIT", arguments: "", text: "Closes connection to server" };
+static WHO: Topic =
+    Topic { name: Name::Who, word: "WHO", arguments: "", text: "Lists the clients on the roll" };
 
 static LOCKDOWN: [&Topic; 3] = [&AUTH, &HELP, &QUIT];
 static NORMAL: [&Topic; 3] = [&HELP, &QUIT, &WHO];

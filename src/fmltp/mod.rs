@@ -24,6 +24,7 @@
 //! that of well-kept crates; no secret outlives its use in memory, and none is ever logged.
 
 mod asn1;
+pub mod client;
 pub mod command;
 pub mod fernet;
 pub mod group;

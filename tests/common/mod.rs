@@ -7,6 +7,10 @@
 pub mod answer;
 pub mod bytes;
 pub mod daemon;
+#[cfg(feature = "fmltp")]
+pub mod fmltp;
+#[cfg(feature = "fmltp")]
+pub mod fmltp_keys;
 pub mod place;
 pub mod process;
 pub mod random;

@@ -13,6 +13,8 @@ mod list;
 mod names;
 #[cfg(feature = "fmltp")]
 mod passwd;
+#[cfg(feature = "fmltp")]
+mod prompt;
 mod screen;
 mod watch;
 

@@ -1,14 +1,13 @@
 //! `rollcall passwd`: who may log in at the door FmLTP.
 
 mod file;
-mod prompt;
 
 use std::ffi::OsString;
 
 use getopts::{Matches, Options};
 
 use super::line::{self, Asked, Parsed};
-use super::screen;
+use super::{prompt, screen};
 use crate::client::error::Error;
 use crate::fmltp::users::{Name, Outcome};
 use crate::wire::text::Printable;

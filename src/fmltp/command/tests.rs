@@ -90,21 +90,21 @@ fn whoever_is_known_can_ask_who_else_is_there() {
 #[test]
 fn help_has_golden_texts() {
     let lockdown = "200 Available commands:\r\n\
-        AUTH - Says who you are, and proves it by a password\r\n\
-        HELP - Lists the commands, or tells about one\r\n\
-        QUIT - Ends the connection\r\n\
+        AUTH - Authenticates with the server\r\n\
+        HELP - Displays help\r\n\
+        QUIT - Closes connection to server\r\n\
         Run HELP <command> for more information.\r\n";
     assert_eq!(Mode::Lockdown.help(), lockdown);
     let normal = "200 Available commands:\r\n\
-        HELP - Lists the commands, or tells about one\r\n\
-        QUIT - Ends the connection\r\n\
-        WHO - Lists who is on the roll\r\n\
+        HELP - Displays help\r\n\
+        QUIT - Closes connection to server\r\n\
+        WHO - Lists the clients on the roll\r\n\
         Run HELP <command> for more information.\r\n";
     assert_eq!(Mode::Normal.help(), normal);
-    let auth = "200 Help for AUTH:\r\nUsage: AUTH <user> <password>\r\n\
-        Says who you are, and proves it by a password\r\n";
+    let auth = "200 Help for AUTH:\r\nUsage: AUTH <username> <password>\r\n\
+        Authenticates with the server\r\n";
     assert_eq!(AUTH.to_string(), auth);
-    assert_eq!(QUIT.to_string(), "200 Help for QUIT:\r\nUsage: QUIT\r\nEnds the connection\r\n");
+    assert_eq!(QUIT.to_string(), "200 Help for QUIT:\r\nUsage: QUIT\r\nCloses connection to server\r\n");
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn guest_in(world: &mut World, mode: Mode) -> Guest {
 fn every_row_of_the_table_is_answered_in_a_token() {
     let help = [Mode::Lockdown, Mode::Normal].map(|mode| format!("{{{}}}", mode.help()));
     let who = "{200 1 clients.\r\n1 fmltp 10.0.0.1:4000 alice\r\n}";
-    let quit = "{200 Help for QUIT:\r\nUsage: QUIT\r\nEnds the connection\r\n}";
+    let quit = "{200 Help for QUIT:\r\nUsage: QUIT\r\nCloses connection to server\r\n}";
     let table: &[(Mode, &str, &str)] = &[
         (Mode::Lockdown, "AUTH alice secret", RIGHT),
         (Mode::Lockdown, "AUTH alice Secret", WRONG),
