@@ -17,6 +17,7 @@
 //! The manual page chapp(7) settles every byte; "quoted words" in comments here are its headings. The sessions of
 //! [`desk`]'s one side know no database, the clerk on its other side knows no connection.
 
+pub mod clerk;
 pub mod desk;
 pub mod message;
 pub mod name;

@@ -107,8 +107,10 @@ impl<'a> Hearing<'a> {
 
     fn judge(&mut self, from: Caller, question: &Question) -> Result<Verdict, StoreError> {
         match question {
-            Question::Connect { address, username } => self.connect(from, *address, username.as_ref()),
-            Question::Introduce { address, name } => self.introduce(from, *address, name),
+            Question::Connect { address, username } => {
+                self.connect(from, address.to_canonical(), username.as_ref())
+            }
+            Question::Introduce { address, name } => self.introduce(from, address.to_canonical(), name),
             Question::Post { address, from: sender, to, id, message } => {
                 // Somebody else may have become that client, of which this connection has yet to hear.
                 if self.live.name(from) != Some(sender) || !self.spend(*address, message.len())? {
