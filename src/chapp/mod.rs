@@ -21,3 +21,4 @@ pub mod desk;
 pub mod message;
 pub mod name;
 pub mod store;
+pub mod wire;
