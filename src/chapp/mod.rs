@@ -22,3 +22,4 @@ pub mod desk;
 pub mod message;
 pub mod name;
 pub mod store;
+pub mod wire;
