@@ -13,18 +13,19 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("roll", &["wire"]),
     ("session", &["roll", "wire"]),
     ("lekt", &["session", "roll", "wire"]),
+    ("fmltp", &["session", "roll", "wire"]),
     ("chapp", &["session", "roll", "wire"]),
     ("engine", &["session", "roll", "wire"]),
-    ("door", &["lekt", "chapp", "session", "roll", "wire"]),
-    ("client", &["lekt", "chapp", "wire"]),
-    ("daemon", &["door", "engine", "session", "roll", "wire"]),
+    ("door", &["lekt", "fmltp", "chapp", "session", "roll", "wire"]),
+    ("client", &["lekt", "fmltp", "chapp", "wire"]),
+    ("daemon", &["door", "engine", "fmltp", "chapp", "session", "roll", "wire"]),
     ("bin/rollcalld", &["daemon"]),
     ("bin/rollcall", &["client"]),
     ("lib", &[]),
 ];
 
 /// The floors that know bytes and values, but no system.
-const SANS_IO: &[&str] = &["wire", "roll", "session", "lekt", "chapp"];
+const SANS_IO: &[&str] = &["wire", "roll", "session", "lekt", "fmltp", "chapp"];
 
 /// What those must not name, outside their tests. Address values are fine.
 const FORBIDDEN: &[&str] = &[

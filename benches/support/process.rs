@@ -25,6 +25,9 @@ impl Process {
     pub(crate) fn daemon(label: &str, options: &[&str]) -> io::Result<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rollcalld"));
         command.args(["--lekt", "127.0.0.1:0", "-q", "--heartbeat-timeout", "86400"]);
+        if cfg!(feature = "fmltp") && !options.contains(&"--fmltp") {
+            command.args(["--fmltp", "off"]);
+        }
         Self::start(label, command.args(["--handshake-timeout", "3600"]).args(options))
     }
 

@@ -18,6 +18,7 @@
 //! sessions and their clerk say to each other goes over the [`desk`]: sessions know no database, the clerk no
 //! connection.
 
+pub mod clerk;
 pub mod desk;
 pub mod message;
 pub mod name;

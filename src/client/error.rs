@@ -53,6 +53,8 @@ pub enum Error {
         /// What the system said.
         cause: io::Error,
     },
+    /// What was given, other than the command line, is not as it has to be: one sentence that says how.
+    Unfit(String),
     /// The command line, or a line typed, does not say what to do.
     Usage(String),
 }
@@ -109,7 +111,7 @@ impl fmt::Display for Error {
             }
             Self::Crowded(limit) => write!(f, "gave up: the server lists more than {limit} clients"),
             Self::Local { doing, cause } => write!(f, "cannot {doing}: {}", plain(cause)),
-            Self::Usage(what) => f.write_str(what),
+            Self::Unfit(what) | Self::Usage(what) => f.write_str(what),
         }
     }
 }
