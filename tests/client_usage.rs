@@ -12,7 +12,7 @@ use support_client::Rollcall;
 
 const COMMANDS: &[&str] = &["list", "watch", "answer", "call", "chat", "demo"];
 /// Those that are there with the door FmLTP only.
-const FMLTP_COMMANDS: &[&str] = if cfg!(feature = "fmltp") { &["passwd"] } else { &[] };
+const FMLTP_COMMANDS: &[&str] = if cfg!(feature = "fmltp") { &["passwd", "probe"] } else { &[] };
 
 #[test]
 fn help_is_for_standard_output_and_ends_well() {

@@ -19,6 +19,7 @@ on_both_engines!(
     every_way_to_fail_is_followed_by_a_cooldown,
     an_end_after_the_first_byte_is_a_failure,
     what_is_no_failure_is_followed_by_none,
+    who_looks_and_does_not_even_read_has_not_failed,
     others_do_not_have_to_wait,
     connections_that_are_open_go_on,
     the_wait_is_over_at_last_however_often_one_knocks,
@@ -172,6 +173,18 @@ fn what_is_no_failure_is_followed_by_none(engine: Engine) {
     // All of them have left the roll and the server by now, or soon have.
     Fm::let_in_from(ip(10), &daemon, "alice", ALICES);
     knock(ip(10), &daemon).map(drop).expect("nobody has failed");
+}
+
+/// Where the greeting has not been read, the system makes a reset of the end.
+fn who_looks_and_does_not_even_read_has_not_failed(engine: Engine) {
+    let daemon = start(engine, STRICT);
+    let before = process::descriptors(daemon.pid());
+    for _ in 0..5 {
+        let mut client = Fm::connect_from(ip(10), &daemon);
+        assert!(client.raw().hears_within(PATIENCE));
+    }
+    process::eventually("they are gone", || process::descriptors(daemon.pid()) <= before);
+    Fm::ready_from(ip(10), &daemon, READY);
 }
 
 fn others_do_not_have_to_wait(engine: Engine) {

@@ -42,6 +42,15 @@ pub enum Error {
         /// How.
         why: String,
     },
+    /// A handshake that was tried out did not come to its end.
+    Stuck {
+        /// With whom.
+        who: String,
+        /// At which step.
+        step: &'static str,
+        /// What the other side did there, or did not do.
+        why: String,
+    },
     /// The other side began more than we hold unfinished, this many bytes.
     Held(usize),
     /// The server lists more clients than we take, this many, or has more of them come and go at once.
@@ -106,6 +115,9 @@ impl fmt::Display for Error {
             }
             Self::Fault { who, fault } => write!(f, "gave up on {}: {fault}", Printable(who)),
             Self::Lost { who, why } => write!(f, "lost {}: {why}", Printable(who)),
+            Self::Stuck { who, step, why } => {
+                write!(f, "{} failed at the step \"{step}\": {why}", Printable(who))
+            }
             Self::Held(limit) => {
                 write!(f, "closed: more than {limit} bytes of unfinished messages; --hold allows more")
             }

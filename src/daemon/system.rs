@@ -11,8 +11,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// The lowest priority that there is.
-const HUMBLE: libc::c_int = 19;
+/// The priority of slow work: a tenth of what others get where all want to run, so that logins still come about on a
+/// machine that is busy with something else.
+const HUMBLE: libc::c_int = 10;
 
 /// Raises the limit of open descriptors as far as is permitted, and says how many there may be.
 pub(super) fn raise_descriptor_limit() -> io::Result<u64> {
@@ -37,7 +38,7 @@ pub(super) fn mapping_limit() -> usize {
     said.and_then(|said| said.trim().parse().ok()).unwrap_or(default)
 }
 
-/// Has the calling thread served after all others of the machine that want to run. Where that is not permitted,
+/// Has the calling thread leave others of the machine that want to run the greater share. Where that is not permitted,
 /// nothing is lost but courtesy.
 pub(super) fn be_humble() {
     // SAFETY: the call takes plain numbers. On Linux, 0 is the calling thread.

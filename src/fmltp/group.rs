@@ -39,7 +39,7 @@ pub(super) const ARITHMETIC: FixedMontyParams<{ U2048::LIMBS }> =
 pub(super) const P: &U2048 = ARITHMETIC.modulus().as_ref();
 
 /// The group in the form of PKCS #3, without the `privateValueLength`, as DER.
-pub(super) fn der() -> &'static [u8] {
+pub fn der() -> &'static [u8] {
     static DER: LazyLock<Vec<u8>> = LazyLock::new(|| asn1::group_der(P.to_be_bytes().as_ref(), &[G]));
     &DER
 }

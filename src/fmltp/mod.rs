@@ -37,3 +37,6 @@ pub mod users;
 #[cfg(test)]
 mod vectors;
 pub mod version;
+
+#[cfg(test)]
+mod tests;

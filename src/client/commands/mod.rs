@@ -14,6 +14,8 @@ mod names;
 #[cfg(feature = "fmltp")]
 mod passwd;
 #[cfg(feature = "fmltp")]
+mod probe;
+#[cfg(feature = "fmltp")]
 mod prompt;
 mod screen;
 mod watch;
@@ -68,7 +70,8 @@ impl From<&Error> for Exit {
 #[cfg(feature = "fmltp")]
 macro_rules! fmltp_commands {
     () => {
-        "    passwd  say who may log in at the door FmLTP\n"
+        "    passwd  say who may log in at the door FmLTP
+    probe   shake hands with a server, and tell how each step goes\n"
     };
 }
 #[cfg(not(feature = "fmltp"))]
@@ -152,6 +155,8 @@ fn find(name: &str) -> Result<Command, Error> {
         "demo" => demo::run,
         #[cfg(feature = "fmltp")]
         "passwd" => passwd::run,
+        #[cfg(feature = "fmltp")]
+        "probe" => probe::run,
         other => {
             let other = crate::wire::text::Printable(other);
             return Err(Error::Usage(format!("there is no command \"{other}\"")));

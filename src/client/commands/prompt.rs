@@ -15,19 +15,27 @@ const LINE_LIMIT: usize = PASSWORD_LIMIT + 2;
 
 /// The new password of this user: from the terminal, twice, or else a line of standard input.
 pub(super) fn password(user: &Name) -> Result<Password, Error> {
-    let stdin = io::stdin();
-    if !stdin.is_terminal() {
-        let reading = |cause| Error::local("read standard input", cause);
-        // By itself, for a buffer of the standard library would keep the password.
-        let input = stdin.as_fd().try_clone_to_owned().map(File::from).map_err(reading)?;
-        return parse(read_line(input).map_err(reading)?);
+    let first = parse(given(&format!("New password of {user}: "))?)?;
+    if !io::stdin().is_terminal() {
+        return Ok(first);
     }
-    let first = parse(ask(&format!("New password of {user}: "))?)?;
     let again = ask("Once more: ")?;
     if parse(again).is_ok_and(|again| again == first) {
         return Ok(first);
     }
     Err(Error::Unfit("that was not the same password twice; nothing was changed".to_owned()))
+}
+
+/// A password that is there already, or is meant to be: from the terminal, or else a line of standard input.
+pub(super) fn given(question: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        return ask(question);
+    }
+    let reading = |cause| Error::local("read standard input", cause);
+    // By itself, for a buffer of the standard library would keep the password.
+    let input = stdin.as_fd().try_clone_to_owned().map(File::from).map_err(reading)?;
+    read_line(input).map_err(reading)
 }
 
 fn parse(typed: Zeroizing<Vec<u8>>) -> Result<Password, Error> {

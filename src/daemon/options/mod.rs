@@ -78,7 +78,7 @@ fn getopts() -> Getopts {
     all.optopt(
         "",
         "slow-workers",
-        "threads of low priority for what is slow: key exchanges and passwords, 1 to 256 (default one per core)",
+        "threads of low priority for what is slow: key exchanges and passwords, 1 to 256 (default one less than cores)",
         "N",
     );
     all.optopt(
@@ -173,7 +173,12 @@ fn loops(matches: &Matches) -> Result<NonZeroUsize, Failure> {
 /// How many threads do what is slow; the option is there where a door has something slow to do.
 fn slow_workers(matches: &Matches) -> Result<NonZeroUsize, Failure> {
     let said = if cfg!(feature = "fmltp") { count(matches, "slow-workers")? } else { None };
-    Ok(said.unwrap_or_else(cores))
+    Ok(said.unwrap_or_else(spare_cores))
+}
+
+/// All cores but one, which is left to those who must not wait; at least one.
+fn spare_cores() -> NonZeroUsize {
+    NonZeroUsize::new(cores().get() - 1).unwrap_or(NonZeroUsize::MIN)
 }
 
 fn log_level(matches: &Matches) -> Result<log::LevelFilter, Failure> {

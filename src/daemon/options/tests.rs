@@ -76,7 +76,7 @@ mod fmltp {
         assert_eq!(settings.step_limit, Duration::from_secs(5));
         assert_eq!(settings.cooldown.length, Duration::from_secs(300));
         assert!(!settings.cooldown.loopback && settings.users.is_none());
-        assert_eq!(options.slow_workers, cores());
+        assert_eq!(options.slow_workers, spare_cores());
     }
 
     #[test]
