@@ -1,6 +1,7 @@
 //! `rollcalld`: the names and messages that it keeps, and what happens when it cannot.
 
-#![cfg(all(test, feature = "chapp"))]
+#![cfg(test)]
+#![cfg(feature = "chapp")]
 
 mod common;
 
