@@ -285,7 +285,7 @@ impl Conn {
             else {
                 return judged;
             };
-            if out.len() > turn.high_mark {
+            if out.take_apart() || out.len() > turn.high_mark {
                 break;
             }
             match session.receive(turn.now, rest, &turn.view, out) {
