@@ -1,5 +1,5 @@
 use super::*;
-use crate::door::Kind;
+use crate::door::{ABSENT, Kind};
 use std::time::Duration;
 
 fn parsed(arguments: &[&str]) -> Result<Options, String> {
@@ -61,6 +61,19 @@ fn one_door_at_least_stays_open() {
         let closed = options.doors.addresses.iter().filter(|(_, addresses)| *addresses == Addresses::Off);
         assert!(closed.map(|(kind, _)| format!("--{}", kind.name())).eq([one[0].clone()]));
     }
+}
+
+#[test]
+fn a_door_that_is_not_built_in_can_be_off_and_nothing_else() {
+    for name in ABSENT {
+        let option = format!("--{name}");
+        let options = parsed(&[&option, "off"]).unwrap();
+        assert!(options.doors.addresses.iter().all(|(_, addresses)| *addresses == Addresses::Default));
+        let message = parsed(&[&option, "127.0.0.1:1"]).unwrap_err();
+        assert_eq!(message, format!("{option} takes \"off\" alone: that door is not built in"));
+        assert!(!parsed(&["--help"]).unwrap_err().contains(&option));
+    }
+    assert_eq!(Kind::ALL.len() + ABSENT.len(), 3);
 }
 
 #[cfg(feature = "fmltp")]
