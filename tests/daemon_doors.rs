@@ -282,12 +282,20 @@ fn a_users_file_that_cannot_be_read_again_is_warned_of(engine: Engine) {
     daemon.wait_for_log(&["error: cannot read the users file", "stay who they were"]);
 
     chown(&path, Some(65_534), None).unwrap();
+    let is_told_before = || {
+        let check = [&args[..], &["--check"]].concat();
+        let (status, _, stderr) = outcome(Daemon::finish(&mut Daemon::command(engine, &check)));
+        assert_eq!(status, Some(0), "{stderr}");
+        stderr.contains(&warning)
+    };
+    assert!(is_told_before());
     let daemon = Daemon::start(engine, &args);
     daemon.signal("HUP");
     daemon.wait_for_log(&["read again: 1 user in"]);
     assert!(!daemon.log().concat().contains(&warning));
 }
 
+    assert!(!is_told_before());
 fn hup_reads_the_users_again(engine: Engine) {
     let place = Place::new();
     let path = users(&place, ALICE);
