@@ -18,7 +18,7 @@ use crate::fmltp::client::{self, Answer, Authentication, Client, Event, Flow, In
 use crate::fmltp::users::Name;
 use crate::fmltp::version::{Greeting, Version};
 use crate::wire::text::{Escaped, Printable};
-use words::{commands, greeted, is_ready, misfit, named, said};
+use words::{commands, cut, greeted, is_ready, misfit, named, said};
 
 const ADVICE: &str = "is a server running there? Start it, or name another SERVER";
 /// What the handshake goes through, in order.
@@ -104,7 +104,7 @@ impl Dialogue<'_> {
         let names = commands(&answer.text);
         self.tell(
             Outcome::Done,
-            Told::new(Printable(&names.join(", ")).to_string(), json!({"commands": names})),
+            Told::new(Printable(&cut(&names.join(", "))).to_string(), json!({"commands": names})),
         )?;
         self.begin("quit");
         let answer = self.command(b"QUIT\r\n")?;
@@ -187,8 +187,8 @@ impl Dialogue<'_> {
     fn expect(&self, code: u16, answer: Answer) -> Result<Answer, Error> {
         match answer.code {
             found if found == code => Ok(answer),
-            151 | 400..500 => Err(self.rejected(answer.text)),
-            _ => Err(self.stuck(format!("it answers \"{}\"", Printable(&answer.text)))),
+            151 | 400..500 => Err(self.rejected(&answer.text)),
+            _ => Err(self.stuck(format!("it answers \"{}\"", Printable(&cut(&answer.text))))),
         }
     }
 
@@ -205,7 +205,7 @@ impl Dialogue<'_> {
             self.inflow.consume(taken);
             self.send(&out);
             match event {
-                Some(Event::Refused(reason)) => return Err(self.rejected(reason)),
+                Some(Event::Refused(reason)) => return Err(self.rejected(&reason)),
                 Some(event) => return Ok(event),
                 None if taken > 0 => continue,
                 None if has_ended => return Err(self.stuck(self.ended())),
@@ -250,8 +250,8 @@ impl Dialogue<'_> {
         }
     }
 
-    fn rejected(&self, reason: String) -> Error {
-        Error::Rejected { who: self.plan.server.clone(), reason }
+    fn rejected(&self, reason: &str) -> Error {
+        Error::Rejected { who: self.plan.server.clone(), reason: cut(reason) }
     }
 
     fn stuck(&self, why: impl Into<String>) -> Error {
