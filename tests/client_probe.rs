@@ -461,6 +461,28 @@ fn a_wrong_command_line_ends_with_2_and_nothing_is_tried() {
 }
 
 #[test]
+fn a_password_that_is_not_fit_is_told_before_anything_is_tried() {
+    let no_word = "a password is UTF-8 without white space, and not empty";
+    let long = "x".repeat(73);
+    let table: [(&[u8], &str); 5] = [
+        (b"", no_word),
+        (b"\nlong-enough\n", no_word),
+        (b"two words\n", no_word),
+        (b"p\xe4ssword\n", no_word),
+        (long.as_bytes(), "a password has at most 72 bytes"),
+    ];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = listener.local_addr().unwrap().to_string();
+    for (stdin, says) in table {
+        let ended = Rollcall::run(&["probe", "fmltp", &place, "--user", "alice"], stdin);
+        assert_eq!((ended.code, ended.text()), (Some(1), ""), "{}", ended.stderr);
+        assert_eq!(ended.stderr, format!("rollcall: {says}\n"));
+    }
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "nobody has come");
+}
+
+#[test]
 fn no_log_at_any_level_has_the_password() {
     let (place, _) = Server::start(|server| {
         server.greets(GREETING);
