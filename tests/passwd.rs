@@ -245,6 +245,21 @@ fn who_comes_at_the_same_time_takes_nobody_out_again() {
     assert_eq!(files(&place), ["users"]);
 }
 
+#[test]
+fn who_waits_for_another_says_so() {
+    let place = Place::new();
+    let file = place.text("users");
+    fs::write(&file, ALICE).unwrap();
+    let locked = fs::File::open(&file).unwrap();
+    locked.lock_shared().unwrap();
+    let mut waiting = Rollcall::start(&["passwd", &file, "bob"]);
+    waiting.types("long-enough\n");
+    waiting.says(&format!("waiting for another program that has locked {file}"));
+    locked.unlock().unwrap();
+    assert_eq!(waiting.finish().code, Some(0));
+    lists(&file, "alice\nbob\n");
+}
+
 /// Here a limit of the size of files stands for a disk that is full.
 #[test]
 fn a_file_that_cannot_be_written_whole_is_not_written() {

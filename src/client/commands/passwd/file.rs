@@ -1,13 +1,14 @@
 //! The users file: read whole, and replaced whole or not at all.
 
 use std::fmt;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::client::commands::screen;
 use crate::client::error::Error;
 use crate::fmltp::users::{self, Draft, FILE_LIMIT, UsersError};
 
@@ -76,7 +77,10 @@ impl UsersFile {
     /// Locks the file that was just opened; false if another one has taken its place meanwhile.
     fn is_kept(&self, file: &File) -> bool {
         // Where there are no locks, the last one wins.
-        let _ = file.lock();
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            screen::note(format_args!("waiting for another program that has locked {self}"));
+            let _ = file.lock();
+        }
         let Ok(ours) = file.metadata() else { return true };
         fs::metadata(&self.path).is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
     }
