@@ -102,6 +102,7 @@ impl UsersFile {
     fn replace(&self, there: Option<&File>, text: &str) -> io::Result<()> {
         let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = directory.unwrap_or(Path::new("."));
+        let opened = File::open(directory)?;
         let mut new = NamedTempFile::with_prefix_in(".rollcall-users-", directory)?;
         new.write_all(text.as_bytes())?;
         if let Some(there) = there {
@@ -114,7 +115,13 @@ impl UsersFile {
             Some(_) => new.persist(&self.path)?,
             None => new.persist_noclobber(&self.path)?,
         };
-        File::open(directory)?.sync_all()
+        // It is there: to say that it is not written would be wrong.
+        if let Err(error) = opened.sync_all() {
+            log::warn!(
+                "{self} is new, but may be the old one again if the machine ends all at once: {error}"
+            );
+        }
+        Ok(())
     }
 
     fn too_long(&self) -> Error {
