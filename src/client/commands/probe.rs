@@ -68,7 +68,7 @@ fn plan(matches: &Matches) -> Result<Plan, Error> {
         Name::parse(&user).map_err(|error| Error::Usage(format!("{error}, not \"{}\"", Printable(&user))))
     });
     let greeting = matches.opt_str("name").map(|name| {
-        Greeting::parse(&name).map_err(|error| {
+        Greeting::parse_own(&name).map_err(|error| {
             Error::Usage(format!("--name takes NAME,x.y.z, not \"{}\": {error}", Printable(&name)))
         })
     });

@@ -18,7 +18,7 @@ use crate::fmltp::client::{self, Answer, Authentication, Client, Event, Flow, In
 use crate::fmltp::users::Name;
 use crate::fmltp::version::{Greeting, Version};
 use crate::wire::text::{Escaped, Printable};
-use words::{commands, greeted, is_ready, named, said};
+use words::{commands, greeted, is_ready, misfit, named, said};
 
 const ADVICE: &str = "is a server running there? Start it, or name another SERVER";
 /// What the handshake goes through, in order.
@@ -127,6 +127,9 @@ impl Dialogue<'_> {
                 }
                 Event::GroupNamed(group) => named(group),
                 Event::Ready(ready) => {
+                    if let Some(why) = misfit(ready.code, expected) {
+                        return Err(self.stuck(why));
+                    }
                     authentication = ready.authentication;
                     is_ready(&ready, expected)
                 }
