@@ -3,7 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use crate::lekt::server::{LektDoor, Settings};
+#[cfg(feature = "fmltp")]
+use crate::fmltp::server::{FmltpDoor, Settings as FmltpSettings};
+use crate::lekt::server::{LektDoor, Settings as LektSettings};
 use crate::session::Door;
 
 /// A protocol that the daemon speaks.
@@ -11,20 +13,39 @@ use crate::session::Door;
 pub enum Kind {
     /// Presence and rendezvous.
     Lekt,
+    /// FlexMusic clients.
+    #[cfg(feature = "fmltp")]
+    Fmltp,
 }
 
 impl Kind {
+    /// All that are built in, in the order in which they are told.
+    pub const ALL: &[Self] = &[
+        Self::Lekt,
+        #[cfg(feature = "fmltp")]
+        Self::Fmltp,
+    ];
+
     /// The name by which options, log lines and the roll know it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Lekt => LektDoor::NAME,
+            #[cfg(feature = "fmltp")]
+            Self::Fmltp => FmltpDoor::NAME,
         }
+    }
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
     /// Where it listens unless told otherwise: this machine only.
     pub fn default_address(self) -> SocketAddr {
         let port = match self {
             Self::Lekt => LEKT_PORT,
+            #[cfg(feature = "fmltp")]
+            Self::Fmltp => FMLTP_PORT,
         };
         SocketAddr::from((Ipv4Addr::LOCALHOST, port))
     }
@@ -32,17 +53,25 @@ impl Kind {
 
 /// The port of LEKT, for servers and for whoever looks for one.
 pub const LEKT_PORT: u16 = 7890;
+/// The port of FmLTP.
+#[cfg(feature = "fmltp")]
+pub const FMLTP_PORT: u16 = 8900;
 
 /// What can be set for all doors.
 #[derive(Debug, Clone, Default)]
 pub struct DoorSettings {
     /// For LEKT.
-    pub lekt: Settings,
+    pub lekt: LektSettings,
+    /// For FmLTP.
+    #[cfg(feature = "fmltp")]
+    pub fmltp: FmltpSettings,
 }
 
 /// Makes the door of this kind.
 pub fn open(kind: Kind, settings: &DoorSettings) -> Arc<dyn Door> {
     match kind {
         Kind::Lekt => Arc::new(LektDoor::new(settings.lekt.clone())),
+        #[cfg(feature = "fmltp")]
+        Kind::Fmltp => Arc::new(FmltpDoor::new(settings.fmltp.clone())),
     }
 }

@@ -19,13 +19,13 @@
 //!     bin        rollcalld, rollcall: parse the command line, run, exit code
 //!     daemon     options, wiring, signals, readiness      client   connect, call, answer, the commands
 //!     door       which doors there are; the only list     engine   sockets, time, threads, workers, limits
-//!     lekt       one protocol each: packets, and one state machine for each role
+//!     lekt fmltp one protocol each: packets, and one state machine for each role
 //!     session    what a protocol is to an engine
 //!     roll       who is there, and what changed
 //!     wire       bytes in and out
 //! ```
 //!
-//! Read it from the bottom: [`wire`], [`roll`], [`session`], [`lekt`], then [`engine`], [`door`] and [`daemon`].
+//! Read it from the bottom: [`wire`], [`roll`], [`session`], [`lekt`], `fmltp`, then [`engine`], [`door`] and [`daemon`].
 
 #![cfg_attr(not(test), warn(clippy::cast_possible_truncation))]
 
@@ -34,6 +34,8 @@ pub mod client;
 pub mod daemon;
 pub mod door;
 pub mod engine;
+#[cfg(feature = "fmltp")]
+pub mod fmltp;
 pub mod lekt;
 pub mod roll;
 pub mod session;

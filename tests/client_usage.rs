@@ -10,16 +10,20 @@ use std::net::TcpListener;
 
 use support_client::Rollcall;
 
+const COMMANDS: &[&str] = &["list", "watch", "answer", "call", "chat", "demo"];
+/// Those that are there with the door FmLTP only.
+const FMLTP_COMMANDS: &[&str] = if cfg!(feature = "fmltp") { &["passwd", "probe"] } else { &[] };
+
 #[test]
 fn help_is_for_standard_output_and_ends_well() {
     for arguments in [&["help"][..], &["--help"], &["-h"]] {
         let ended = Rollcall::run(arguments, b"");
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
-        for command in ["list", "watch", "answer", "call", "chat", "demo"] {
+        for command in COMMANDS.iter().chain(FMLTP_COMMANDS) {
             assert!(ended.text().contains(&format!("\n    {command} ")), "{command}");
         }
     }
-    for command in ["list", "watch", "answer", "call", "chat", "demo"] {
+    for command in COMMANDS.iter().chain(FMLTP_COMMANDS) {
         let ended = Rollcall::run(&[command, "--help"], b"");
         assert_eq!(ended.code, Some(0));
         assert!(ended.text().starts_with(&format!("Usage: rollcall {command}")), "{}", ended.text());

@@ -20,6 +20,7 @@ on_both_engines!(
     a_limit_beyond_the_descriptors_is_lowered_to_them,
     out_of_descriptors_sessions_go_on_and_later_ones_are_let_in,
     many_connections_at_once_are_all_served,
+    connections_find_out_when_their_peers_are_gone_without_a_word,
 );
 
 /// Knocks, and shakes hands if it is let in; otherwise returns the reason.
@@ -175,4 +176,24 @@ fn many_connections_at_once_are_all_served(engine: Engine) {
         client.expect(ACCEPT);
         client.expect(ASK_1);
     }
+}
+
+/// The system's table of connections has a keepalive timer running for ours: its field `tr` is 02.
+fn connections_find_out_when_their_peers_are_gone_without_a_word(engine: Engine) {
+    let daemon = Daemon::start(engine, &[]);
+    let mut client = Raw::joined(2, daemon.address(), 1);
+    let peer = client.stream().local_addr().unwrap();
+    let ends = format!(":{:04X} {}", daemon.address().port(), in_hexadecimal(peer));
+    let mut line = String::new();
+    process::eventually("our end of the connection at rest", || {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        line = table.lines().find(|line| line.contains(&ends)).unwrap_or_default().to_owned();
+        line.split_whitespace().nth(5).is_some_and(|timer| timer.starts_with("02:"))
+    });
+}
+
+/// As the system's table has an address.
+fn in_hexadecimal(address: std::net::SocketAddr) -> String {
+    let std::net::IpAddr::V4(ip) = address.ip() else { panic!("an IPv4 address") };
+    format!("{:08X}:{:04X}", u32::from_ne_bytes(ip.octets()), address.port())
 }

@@ -34,7 +34,7 @@ fn fails(args: &[&str], code: i32, words: &[&str]) {
 #[test]
 fn a_bad_value_is_a_usage_error_that_names_the_option() {
     let numbers = ["", "x", "-1", "1.5", " 1", "1 ", "99999999999999999999"];
-    let outside: [(&str, &[&str]); 8] = [
+    let outside: &[(&str, &[&str])] = &[
         ("--loops", &["0", "257"]),
         ("--workers", &["0", "257"]),
         ("--max-clients", &["0", "1048577"]),
@@ -44,8 +44,13 @@ fn a_bad_value_is_a_usage_error_that_names_the_option() {
         ("--journal", &["15", "16777216"]),
         ("--high-mark", &["1023", "1073741825"]),
     ];
-    for (option, values) in outside {
-        for value in numbers.iter().chain(values) {
+    let fmltp: &[(&str, &[&str])] = &[
+        ("--slow-workers", &["0", "257"]),
+        ("--fmltp-timeout", &["0", "3601"]),
+        ("--fmltp-cooldown", &["86401"]),
+    ];
+    for (option, values) in outside.iter().chain(with_fmltp(fmltp)) {
+        for value in numbers.iter().chain(*values) {
             fails(&[option, value, "--check"], 2, &[option]);
         }
     }
@@ -53,13 +58,25 @@ fn a_bad_value_is_a_usage_error_that_names_the_option() {
         fails(&["--engine", value, "--check"], 2, &["--engine", "events", "threads"]);
     }
     for value in ["", "nowhere", "7890", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:7890:", "Off"] {
-        fails(&["--lekt", value, "--check"], 2, &["--lekt"]);
+        for option in ["--lekt"].iter().chain(with_fmltp(&["--fmltp"])) {
+            fails(&[option, value, "--check"], 2, &[option]);
+        }
     }
+    let names =
+        ["", "FlexMusic", "FlexMusic,1.0", "FlexMusic,1.0.0.0", "FlexMusic,01.0.0", " FlexMusic,1.0.0"];
+    for value in with_fmltp(&names) {
+        fails(&["--fmltp-name", value, "--check"], 2, &["--fmltp-name", "FlexMusic,0.0.0"]);
+    }
+}
+
+/// What is there with the door FmLTP only.
+fn with_fmltp<T>(some: &[T]) -> &[T] {
+    if cfg!(feature = "fmltp") { some } else { &[] }
 }
 
 #[test]
 fn the_bounds_of_every_number_are_taken() {
-    let bounds = [
+    let bounds = &[
         ("--loops", ["1", "256"]),
         ("--workers", ["1", "256"]),
         ("--max-per-address", ["0", "64"]),
@@ -68,7 +85,12 @@ fn the_bounds_of_every_number_are_taken() {
         ("--journal", ["16", "16777215"]),
         ("--high-mark", ["1024", "1073741824"]),
     ];
-    for (option, values) in bounds {
+    let fmltp = &[
+        ("--slow-workers", ["1", "256"]),
+        ("--fmltp-timeout", ["1", "3600"]),
+        ("--fmltp-cooldown", ["0", "86400"]),
+    ];
+    for (option, values) in bounds.iter().chain(with_fmltp(fmltp)) {
         for value in values {
             let (status, stdout, stderr) = outcome(&Daemon::run(&[option, value, "--check"]));
             assert_eq!(status, Some(0), "{option} {value}: {stderr}");
@@ -96,7 +118,7 @@ fn what_is_no_option_is_a_usage_error() {
     fails(&["--check=yes"], 2, &["check"]);
     fails(&["-q", "-v"], 2, &["-q", "-v"]);
     fails(&["--engine", "threads", "--loops", "2"], 2, &["--loops", "--engine"]);
-    fails(&["--lekt", "off"], 2, &["--lekt"]);
+    fails(&[&["--lekt", "off"], CLOSED].concat(), 2, &["--lekt", "door"]);
     fails(&["--lekt", "off", "--lekt", "127.0.0.1:0"], 2, &["--lekt"]);
 }
 
@@ -114,8 +136,37 @@ fn help_names_every_option() {
         for name in OPTIONS {
             assert!(stdout.contains(&format!("--{name}")), "no --{name} in {stdout}");
         }
+        for name in FMLTP_OPTIONS {
+            assert_eq!(
+                stdout.contains(&format!("--{name} ")),
+                cfg!(feature = "fmltp"),
+                "--{name} in {stdout}"
+            );
+        }
     }
 }
+
+/// Without the door FmLTP its options are not known either.
+#[test]
+fn what_is_not_built_in_has_no_options() {
+    if cfg!(feature = "fmltp") {
+        return println!("skipped: built with fmltp");
+    }
+    for name in FMLTP_OPTIONS {
+        fails(&[&format!("--{name}")], 2, &[&format!("there is no option --{name}")]);
+    }
+}
+
+const FMLTP_OPTIONS: [&str; 8] = [
+    "fmltp",
+    "fmltp-users",
+    "fmltp-open",
+    "fmltp-name",
+    "fmltp-timeout",
+    "fmltp-cooldown",
+    "fmltp-cooldown-loopback",
+    "slow-workers",
+];
 
 const OPTIONS: [&str; 16] = [
     "lekt",

@@ -72,8 +72,14 @@ fn with_user_it_becomes_that_user(engine: Engine) {
 fn who_may_not_change_its_user_is_told(engine: Engine) {
     let place = Place::new();
     let Some(mut command) = as_nobody(&place) else { return };
-    let output =
-        Daemon::finish(command.args(["--engine", engine.name(), "--lekt", "127.0.0.1:0", "--user", "root"]));
+    let output = Daemon::finish(command.args(CLOSED).args([
+        "--engine",
+        engine.name(),
+        "--lekt",
+        "127.0.0.1:0",
+        "--user",
+        "root",
+    ]));
     assert_eq!(output.status.code(), Some(4));
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("--user"), "{stderr}");
@@ -86,7 +92,8 @@ fn a_port_that_is_not_permitted_is_told(engine: Engine) {
     if first.trim().parse::<u16>().unwrap_or(0) <= 1 {
         return println!("skipped: on this machine everybody may listen on any port");
     }
-    let output = Daemon::finish(command.args(["--engine", engine.name(), "--lekt", "127.0.0.1:1"]));
+    let output =
+        Daemon::finish(command.args(CLOSED).args(["--engine", engine.name(), "--lekt", "127.0.0.1:1"]));
     assert_eq!(output.status.code(), Some(4));
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("127.0.0.1:1"), "{stderr}");
@@ -143,7 +150,7 @@ fn sockets_for_somebody_else_are_left_alone(engine: Engine) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let mut command = handed_over(engine, listener, "1");
-    let daemon = Daemon::spawn(command.args(["--lekt", "127.0.0.9:0"]));
+    let daemon = Daemon::spawn(command.args(["--lekt", "127.0.0.9:0"]).args(CLOSED));
     assert_ne!(daemon.address(), address);
     Raw::connect(daemon.address()).shake_hands();
 }

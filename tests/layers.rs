@@ -13,17 +13,18 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("roll", &["wire"]),
     ("session", &["roll", "wire"]),
     ("lekt", &["session", "roll", "wire"]),
+    ("fmltp", &["session", "roll", "wire"]),
     ("engine", &["session", "roll", "wire"]),
-    ("door", &["lekt", "session", "roll", "wire"]),
-    ("client", &["lekt", "wire"]),
-    ("daemon", &["door", "engine", "session", "roll", "wire"]),
+    ("door", &["lekt", "fmltp", "session", "roll", "wire"]),
+    ("client", &["lekt", "fmltp", "wire"]),
+    ("daemon", &["door", "engine", "fmltp", "session", "roll", "wire"]),
     ("bin/rollcalld", &["daemon"]),
     ("bin/rollcall", &["client"]),
     ("lib", &[]),
 ];
 
 /// The floors that know bytes and values, but no system.
-const SANS_IO: &[&str] = &["wire", "roll", "session", "lekt"];
+const SANS_IO: &[&str] = &["wire", "roll", "session", "lekt", "fmltp"];
 
 /// What those must not name, outside their tests. Address values are fine.
 const FORBIDDEN: &[&str] = &[

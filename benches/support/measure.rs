@@ -39,6 +39,11 @@ pub(crate) fn processor_time(pid: u32) -> io::Result<Duration> {
     Ok(ClockId::pid_cpu_clock_id(pid)?.now()?.into())
 }
 
+/// The processor time that the calling thread has used so far.
+pub(crate) fn own_processor_time() -> io::Result<Duration> {
+    Ok(ClockId::CLOCK_THREAD_CPUTIME_ID.now()?.into())
+}
+
 /// The bytes that process `pid` has resident.
 pub(crate) fn resident(pid: u32) -> io::Result<u64> {
     let about = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;

@@ -8,6 +8,8 @@ pub(crate) mod bytes;
 pub(crate) mod client;
 pub(crate) mod crowd;
 pub(crate) mod floor;
+#[cfg(feature = "fmltp")]
+pub(crate) mod fmltp;
 pub(crate) mod measure;
 pub(crate) mod pipe;
 pub(crate) mod process;
@@ -40,7 +42,7 @@ impl Size {
 /// Cargo passes `--bench` under `cargo bench` alone. A word among the arguments is a filter, as tests have it.
 pub(crate) fn main(name: &str, run: fn(Size) -> io::Result<()>) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(outcome) = floor::main(&arguments).or_else(|| pipe::main(&arguments)) {
+    if let Some(outcome) = child(&arguments) {
         return ended(name, outcome);
     }
     let mut filters = arguments.iter().filter(|argument| !argument.starts_with('-')).peekable();
@@ -53,6 +55,15 @@ pub(crate) fn main(name: &str, run: fn(Size) -> io::Result<()>) -> ExitCode {
     };
     println!("{name} ({size:?}): {}", measure::machine());
     ended(name, measure::allow_many_descriptors().and_then(|()| run(size)))
+}
+
+/// Runs what a child process of a bench is for, if that is what the arguments ask for.
+fn child(arguments: &[String]) -> Option<io::Result<()>> {
+    #[cfg(feature = "fmltp")]
+    if let Some(outcome) = fmltp::main(arguments) {
+        return Some(outcome);
+    }
+    floor::main(arguments).or_else(|| pipe::main(arguments))
 }
 
 fn ended(name: &str, outcome: io::Result<()>) -> ExitCode {

@@ -11,8 +11,10 @@ use super::{measure, wrong};
 pub(crate) struct Process {
     /// What the tables call it.
     pub(crate) label: String,
-    /// Where it listens.
+    /// Where it listens; a daemon: for LEKT.
     pub(crate) address: SocketAddr,
+    /// All that it listens at, in the order of the doors.
+    pub(crate) doors: Vec<SocketAddr>,
     child: Child,
     /// A floor ends with its input.
     _stdin: Option<ChildStdin>,
@@ -25,32 +27,41 @@ impl Process {
     pub(crate) fn daemon(label: &str, options: &[&str]) -> io::Result<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rollcalld"));
         command.args(["--lekt", "127.0.0.1:0", "-q", "--heartbeat-timeout", "86400"]);
-        Self::start(label, command.args(["--handshake-timeout", "3600"]).args(options))
+        if cfg!(feature = "fmltp") && !options.contains(&"--fmltp") {
+            command.args(["--fmltp", "off"]);
+        }
+        // LEKT's, and that of each other door which is opened.
+        let doors = 1 + options.iter().filter(|option| **option == "--fmltp").count();
+        Self::start(label, command.args(["--handshake-timeout", "3600"]).args(options), doors)
     }
 
     /// Starts the floor whose first answer tells `first` clients and which goes round `cycle` from then on; see
     /// [`super::floor`].
     pub(crate) fn floor(first: u32, cycle: &str) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        Self::start("floor", command.args(["--floor", &first.to_string(), cycle]).stdin(Stdio::piped()))
+        Self::start("floor", command.args(["--floor", &first.to_string(), cycle]).stdin(Stdio::piped()), 1)
     }
 
-    fn start(label: &str, command: &mut Command) -> io::Result<Self> {
+    /// Starts a server, which tells its `doors` on its standard output, a line each.
+    fn start(label: &str, command: &mut Command, doors: usize) -> io::Result<Self> {
         let mut child = command.stdout(Stdio::piped()).spawn()?;
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().ok_or_else(|| wrong("no standard output"))?;
         let mut stdout = BufReader::new(stdout);
-        let mut line = String::new();
-        stdout.read_line(&mut line)?;
-        let address = line
-            .split_once("listening on ")
-            .and_then(|(_, rest)| rest.split([' ', '\n']).next().and_then(|address| address.parse().ok()));
-        match address {
-            Some(address) => Ok(Self { label: label.into(), address, child, _stdin: stdin, _stdout: stdout }),
-            None => {
+        let mut said = String::new();
+        for _ in 0..doors {
+            stdout.read_line(&mut said)?;
+        }
+        let addresses: Vec<SocketAddr> = said.lines().filter_map(address_in).collect();
+        match addresses.first() {
+            Some(&address) if addresses.len() == doors => {
+                let (label, doors) = (label.into(), addresses);
+                Ok(Self { label, address, doors, child, _stdin: stdin, _stdout: stdout })
+            }
+            _ => {
                 let _ = child.kill();
                 let ended = child.wait()?;
-                Err(wrong(format!("{label} says {line:?} and ends with {ended}")))
+                Err(wrong(format!("{label} says {said:?} and ends with {ended}")))
             }
         }
     }
@@ -74,6 +85,12 @@ impl Process {
         }
         Ok(least)
     }
+}
+
+/// The address that a ready line tells.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once("listening on ")?;
+    rest.split(' ').next()?.parse().ok()
 }
 
 impl Drop for Process {

@@ -42,6 +42,15 @@ pub enum Error {
         /// How.
         why: String,
     },
+    /// A handshake that was tried out did not come to its end.
+    Stuck {
+        /// With whom.
+        who: String,
+        /// At which step.
+        step: &'static str,
+        /// What the other side did there, or did not do.
+        why: String,
+    },
     /// The other side began more than we hold unfinished, this many bytes.
     Held(usize),
     /// The server lists more clients than we take, this many, or has more of them come and go at once.
@@ -53,6 +62,8 @@ pub enum Error {
         /// What the system said.
         cause: io::Error,
     },
+    /// What was given, other than the command line, is not as it has to be: one sentence that says how.
+    Unfit(String),
     /// The command line, or a line typed, does not say what to do.
     Usage(String),
 }
@@ -104,12 +115,15 @@ impl fmt::Display for Error {
             }
             Self::Fault { who, fault } => write!(f, "gave up on {}: {fault}", Printable(who)),
             Self::Lost { who, why } => write!(f, "lost {}: {why}", Printable(who)),
+            Self::Stuck { who, step, why } => {
+                write!(f, "{} failed at the step \"{step}\": {why}", Printable(who))
+            }
             Self::Held(limit) => {
                 write!(f, "closed: more than {limit} bytes of unfinished messages; --hold allows more")
             }
             Self::Crowded(limit) => write!(f, "gave up: the server lists more than {limit} clients"),
             Self::Local { doing, cause } => write!(f, "cannot {doing}: {}", plain(cause)),
-            Self::Usage(what) => f.write_str(what),
+            Self::Unfit(what) | Self::Usage(what) => f.write_str(what),
         }
     }
 }

@@ -48,13 +48,22 @@ pub fn place(typed: &str, default: Option<u16>) -> Result<String, Error> {
 /// # Errors
 /// [`Error::Unreachable`], with `advice` on what to do.
 pub(super) fn connect(place: &str, advice: &'static str) -> Result<TcpStream, Error> {
+    connect_within(CONNECT_TIMEOUT, place, advice)
+}
+
+/// The same, with another time per address than [`CONNECT_TIMEOUT`].
+pub(super) fn connect_within(
+    timeout: Duration,
+    place: &str,
+    advice: &'static str,
+) -> Result<TcpStream, Error> {
     let unreachable = |cause| Error::Unreachable { who: place.to_owned(), cause, advice };
     let mut last = io::Error::other("the name stands for no address");
     let mut addresses: Vec<_> = place.to_socket_addrs().map_err(unreachable)?.collect();
     // IPv4 first: a server of 0.0.0 has no room for clients that come by IPv6.
     addresses.sort_by_key(SocketAddr::is_ipv6);
     for address in addresses {
-        match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+        match TcpStream::connect_timeout(&address, timeout) {
             Ok(stream) => {
                 stream.set_nodelay(true).map_err(unreachable)?;
                 return Ok(stream);

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 
 use mio::net::TcpListener;
 
-use super::options::{Addresses, Options};
-use super::{Failure, system};
+use super::Failure;
+use super::options::{Addresses, Doors};
+use super::system::{self, HandedOver};
 use crate::door;
 use crate::engine::Entrance;
 
@@ -24,59 +25,77 @@ enum Origin {
     HandedOver,
 }
 
-/// The lines that say what is ready; and, if nobody can reach it from elsewhere, which option opens it.
-pub(super) fn ready_lines(opened: &[Opened]) -> Vec<String> {
+/// The lines that say what is ready; and, if nobody can reach a door from elsewhere, which options open it.
+pub(super) fn ready_lines(doors: &Doors, opened: &[Opened]) -> Vec<String> {
     let at_home = |one: &Opened| one.address.ip().to_canonical().is_loopback() && one.origin == Origin::Bound;
-    let only_at_home = opened.iter().all(at_home);
     let line = |one: &Opened| {
-        let (name, address, port) = (one.kind.name(), one.address, one.address.port());
-        let hint = format!(" (this machine only; --{name} 0.0.0.0:{port} opens it to others)");
+        let (name, address) = (one.kind.name(), one.address);
+        let only_at_home = opened.iter().filter(|other| other.kind == one.kind).all(at_home);
+        let opening = doors.opening(one.kind, address.port());
+        let hint = format!(" (this machine only; {opening} opens it to others)");
         format!("{name} listening on {address}{}", if only_at_home { &hint } else { "" })
     };
     opened.iter().map(line).collect()
 }
 
-/// Opens all listeners: those that were handed over by a supervisor stand in for default addresses.
-pub(super) fn open(options: &Options) -> Result<Vec<Opened>, Failure> {
+/// Opens all listeners: those that were handed over by a supervisor stand in for all default addresses.
+pub(super) fn open(doors: &Doors) -> Result<Vec<Opened>, Failure> {
     let handed = system::handed_over()
         .map_err(|error| Failure::system("cannot take the sockets handed over", &error))?;
-    let kind = door::Kind::Lekt;
-    let door = door::open(kind, &options.doors);
-    let mut listeners = Vec::new();
-    for listener in handed {
-        let listens = if system::listens(&listener) { Ok(()) } else { Err(ErrorKind::InvalidInput.into()) };
-        let taken =
-            listens.and_then(|()| listener.set_nonblocking(true)).and_then(|()| listener.local_addr());
-        let address = taken.map_err(|error| {
-            Failure::system("cannot use a socket handed over, which has to listen for TCP", &error)
-        })?;
-        listeners.push((TcpListener::from_std(listener), address, Origin::HandedOver));
+    let mut listening = handed.into_iter().map(|one| take(one, doors)).collect::<Result<Vec<_>, _>>()?;
+    let are_handed = !listening.is_empty();
+    for (kind, addresses) in &doors.addresses {
+        if are_handed && *addresses == Addresses::Default {
+            continue;
+        }
+        for address in addresses.of(*kind) {
+            listening.push(bind(*kind, address)?);
+        }
     }
-    let default = [kind.default_address()];
-    let wanted = match &options.lekt {
-        Addresses::At(addresses) => addresses.as_slice(),
-        Addresses::Default if listeners.is_empty() => &default,
-        Addresses::Default | Addresses::Off => &[],
+    for one in &listening {
+        system::prepare_connections(&one.listener)
+            .map_err(|error| Failure::system("cannot prepare a listener", &error))?;
+    }
+    let opened = |one: Listening| {
+        let door = door::open(one.kind, &doors.settings);
+        let entrance = Entrance { listener: one.listener, door };
+        Opened { entrance, kind: one.kind, address: one.address, origin: one.origin }
     };
-    for &address in wanted {
-        let (listener, address) = bind(kind, address)?;
-        listeners.push((listener, address, Origin::Bound));
-    }
-    for (listener, ..) in &listeners {
-        system::send_at_once(listener).map_err(|error| Failure::system("cannot set TCP_NODELAY", &error))?;
-    }
-    let opened = listeners.into_iter().map(|(listener, address, origin)| {
-        let entrance = Entrance { listener, door: door.clone() };
-        Opened { entrance, kind, address, origin }
-    });
-    Ok(opened.collect())
+    Ok(listening.into_iter().map(opened).collect())
 }
 
-fn bind(kind: door::Kind, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+/// A listener, without its door.
+struct Listening {
+    listener: TcpListener,
+    kind: door::Kind,
+    address: SocketAddr,
+    origin: Origin,
+}
+
+/// A socket that was handed over is for the door of its name, and for LEKT if there is none of that name.
+fn take(one: HandedOver, doors: &Doors) -> Result<Listening, Failure> {
+    let HandedOver { listener, name } = one;
+    let kind = door::Kind::named(&name).unwrap_or(door::Kind::Lekt);
+    let name = kind.name();
+    if doors.addresses.contains(&(kind, Addresses::Off)) {
+        return Err(Failure::usage(format!(
+            "a socket was handed over for {name}, which --{name} off closes"
+        )));
+    }
+    let listens = if system::listens(&listener) { Ok(()) } else { Err(ErrorKind::InvalidInput.into()) };
+    let taken = listens.and_then(|()| listener.set_nonblocking(true)).and_then(|()| listener.local_addr());
+    let address = taken.map_err(|error| {
+        Failure::system("cannot use a socket handed over, which has to listen for TCP", &error)
+    })?;
+    doors.may_be_at(kind, address)?;
+    Ok(Listening { listener: TcpListener::from_std(listener), kind, address, origin: Origin::HandedOver })
+}
+
+fn bind(kind: door::Kind, address: SocketAddr) -> Result<Listening, Failure> {
     let name = kind.name();
     let bound = TcpListener::bind(address).and_then(|listener| {
         let address = listener.local_addr()?;
-        Ok((listener, address))
+        Ok(Listening { listener, kind, address, origin: Origin::Bound })
     });
     bound.map_err(|error| {
         let failure = Failure::system(format_args!("cannot listen on {address} for {name}"), &error);

@@ -1,5 +1,6 @@
 //! The daemon around the engines: command line, wiring, signals, readiness.
 
+mod files;
 mod listen;
 mod logging;
 pub mod options;
@@ -7,6 +8,8 @@ mod pid_file;
 mod run;
 mod status;
 mod system;
+#[cfg(feature = "fmltp")]
+mod users;
 
 use std::ffi::OsString;
 use std::fmt;

@@ -3,8 +3,9 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+use super::files::Files;
 use super::listen;
-use super::options::{Addresses, MAX_CLIENTS, Options};
+use super::options::{MAX_CLIENTS, Options};
 use super::pid_file::{self, PidFile};
 use super::status::Status;
 use super::system::{self, Identity, Signal, Signals};
@@ -45,32 +46,33 @@ pub(super) fn check(options: &Options) -> Result<(), Failure> {
     }
     options.pid_file.as_deref().map(pid_file::examine).transpose()?;
     logging::start(options.log_level);
-    let listeners = match &options.lekt {
-        Addresses::At(addresses) => addresses.len(),
-        Addresses::Default | Addresses::Off => 1,
-    };
+    let mut doors = options.doors.clone();
+    Files::read(&mut doors)?;
+    let listeners = doors.addresses.iter().map(|(kind, addresses)| addresses.of(*kind).len()).sum();
     let limits = limits(options, listeners)?;
     let unset = || "none".to_owned();
     let (engine, loops) = match options.engine {
         Kind::Events { loops } => ("events", loops.to_string()),
         Kind::Threads => ("threads", unset()),
     };
-    let lekt = &options.doors.lekt;
-    let rows = [
-        ("lekt", options.lekt.to_string()),
+    let mut rows: Vec<_> = doors.places().collect();
+    rows.extend([
         ("engine", engine.to_owned()),
         ("loops", loops),
         ("workers", options.workers.to_string()),
+        #[cfg(feature = "fmltp")]
+        ("slow-workers", options.slow_workers.to_string()),
         ("max-clients", limits.max_clients.to_string()),
         ("max-per-address", limits.max_per_address.to_string()),
-        ("handshake-timeout", lekt.handshake_timeout.as_secs().to_string()),
-        ("heartbeat-timeout", lekt.heartbeat_timeout.as_secs().to_string()),
+    ]);
+    rows.extend(doors.rows());
+    rows.extend([
         ("journal", options.journal.to_string()),
         ("high-mark", limits.high_mark.to_string()),
         ("user", options.user.clone().unwrap_or_else(unset)),
         ("group", options.group.clone().unwrap_or_else(unset)),
         ("pid-file", options.pid_file.as_ref().map_or_else(unset, |path| path.display().to_string())),
-    ];
+    ]);
     rows.iter().for_each(|(name, value)| say(&format!("{name} = {value}")));
     Ok(())
 }
@@ -80,15 +82,18 @@ pub(super) fn serve(options: &Options) -> Result<(), Failure> {
     logging::start(options.log_level);
     let signals = Signals::hold().map_err(|error| Failure::system("cannot hold signals back", &error))?;
     let identity = find_identity(options)?;
-    let opened = listen::open(options)?;
+    let mut doors = options.doors.clone();
+    let files = Files::read(&mut doors)?;
+    let opened = listen::open(&doors)?;
     let limits = limits(options, opened.len())?;
-    let ready = listen::ready_lines(&opened);
+    let ready = listen::ready_lines(&doors, &opened);
     let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose()?;
     drop_privileges(identity.as_ref())?;
+    files.look_ahead();
     let engine = Engine::start(Setup {
         kind: options.engine,
         workers: options.workers,
-        slow_workers: options.workers,
+        slow_workers: options.slow_workers,
         humble: system::be_humble,
         clerks: Vec::new(),
         limits,
@@ -99,7 +104,7 @@ pub(super) fn serve(options: &Options) -> Result<(), Failure> {
     ready.iter().for_each(|line| say(line));
     notify(Notice::Ready);
     let started = Instant::now();
-    watch(&engine, &signals, started);
+    watch(&engine, &signals, &files, started);
     log::info!("ending: every client is told");
     notify(Notice::Stopping);
     if !engine.drain(Instant::now() + DRAIN_LIMIT) {
@@ -111,13 +116,13 @@ pub(super) fn serve(options: &Options) -> Result<(), Failure> {
 }
 
 /// Does what signals ask for, until one asks to end.
-fn watch(engine: &Engine, signals: &Signals, started: Instant) {
+fn watch(engine: &Engine, signals: &Signals, files: &Files, started: Instant) {
     let (mut tidied, mut looks) = (0, 0);
     loop {
         match signals.wait(HOUSEKEEPING) {
             Some(Signal::End) => return,
             Some(Signal::Status) => log::info!("{}", Status::of(engine, started.elapsed())),
-            Some(Signal::Reload) => log::info!("nothing to read again: all settings are on the command line"),
+            Some(Signal::Reload) => files.read_again(),
             None => {}
         }
         let usage = engine.usage();

@@ -11,8 +11,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// The lowest priority that there is.
-const HUMBLE: libc::c_int = 19;
+/// The priority of slow work: a tenth of what others get where all want to run, so that logins still come about on a
+/// machine that is busy with something else.
+const HUMBLE: libc::c_int = 10;
 
 /// Raises the limit of open descriptors as far as is permitted, and says how many there may be.
 pub(super) fn raise_descriptor_limit() -> io::Result<u64> {
@@ -37,7 +38,7 @@ pub(super) fn mapping_limit() -> usize {
     said.and_then(|said| said.trim().parse().ok()).unwrap_or(default)
 }
 
-/// Has the calling thread served after all others of the machine that want to run. Where that is not permitted,
+/// Has the calling thread leave others of the machine that want to run the greater share. Where that is not permitted,
 /// nothing is lost but courtesy.
 pub(super) fn be_humble() {
     // SAFETY: the call takes plain numbers. On Linux, 0 is the calling thread.
@@ -179,15 +180,36 @@ pub(super) fn listens(socket: &impl AsRawFd) -> bool {
     asked == 0 && listens != 0
 }
 
-/// Has connections that are accepted here send without waiting for more to send: they inherit it, which saves
-/// a system call for each.
-pub(super) fn send_at_once(listener: &impl AsRawFd) -> io::Result<()> {
-    let on: libc::c_int = 1;
-    // SAFETY: the descriptor is open as long as the listener is borrowed, and `on` is as long as it says.
+/// When a silent connection is asked for the first time whether its peer is still there, in seconds.
+const KEEPALIVE_IDLE: libc::c_int = 30;
+/// How often it is asked then, in seconds.
+const KEEPALIVE_INTERVAL: libc::c_int = 10;
+/// How many questions without an answer end it: a minute after its last sign of life.
+const KEEPALIVE_PROBES: libc::c_int = 3;
+
+/// Prepares connections that are accepted here, which inherit it, so that it costs them no system call: they send
+/// without waiting for more to send, and find out when their peers are gone without a word.
+pub(super) fn prepare_connections(listener: &impl AsRawFd) -> io::Result<()> {
+    let all = [
+        (libc::IPPROTO_TCP, libc::TCP_NODELAY, 1),
+        (libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1),
+        (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, KEEPALIVE_IDLE),
+        (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, KEEPALIVE_INTERVAL),
+        (libc::IPPROTO_TCP, libc::TCP_KEEPCNT, KEEPALIVE_PROBES),
+    ];
+    all.into_iter().try_for_each(|(level, option, value)| set_option(listener, level, option, value))
+}
+
+fn set_option(
+    socket: &impl AsRawFd,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    // SAFETY: the descriptor is open as long as the socket is borrowed, and `value` is as long as it says.
     check(unsafe {
-        let length = libc::socklen_t::try_from(size_of_val(&on)).unwrap_or_default();
-        let (level, option) = (libc::IPPROTO_TCP, libc::TCP_NODELAY);
-        libc::setsockopt(listener.as_raw_fd(), level, option, (&raw const on).cast(), length)
+        let length = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or_default();
+        libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), length)
     })
 }
 
@@ -200,14 +222,24 @@ pub(super) fn give_memory_back() {
     }
 }
 
-/// The listening sockets that a supervisor has opened for us (sd_listen_fds(3)).
-pub(super) fn handed_over() -> io::Result<Vec<TcpListener>> {
+/// A listening socket that a supervisor has opened for us.
+pub(super) struct HandedOver {
+    pub(super) listener: TcpListener,
+    /// What it is for, in the supervisor's words.
+    pub(super) name: String,
+}
+
+/// All that were handed over (sd_listen_fds(3)).
+pub(super) fn handed_over() -> io::Result<Vec<HandedOver>> {
     #[cfg(feature = "systemd")]
     {
         use std::os::fd::FromRawFd as _;
-        let descriptors = sd_notify::listen_fds()?;
-        // SAFETY: the supervisor says that these are open and ours, and nobody else here asks for them.
-        Ok(descriptors.map(|descriptor| unsafe { TcpListener::from_raw_fd(descriptor) }).collect())
+        let sockets = sd_notify::listen_fds_with_names()?.map(|(descriptor, name)| {
+            // SAFETY: the supervisor says that it is open and ours, and nobody else here asks for it.
+            let listener = unsafe { TcpListener::from_raw_fd(descriptor) };
+            HandedOver { listener, name }
+        });
+        Ok(sockets.collect())
     }
     #[cfg(not(feature = "systemd"))]
     Ok(Vec::new())

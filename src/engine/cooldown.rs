@@ -79,7 +79,9 @@ impl Cooldowns {
     pub(super) fn left(&self, who: Answerable, now: Instant) -> Option<Duration> {
         let door = self.doors.get(usize::from(who.door))?;
         let until = *door.cooling.lock().until.get(&who.source)?;
-        until.checked_duration_since(now).filter(|left| !left.is_zero())
+        let left = until.checked_duration_since(now).filter(|left| !left.is_zero())?;
+        // It may have begun after `now` was asked for, on another thread.
+        Some(left.min(door.rule.length))
     }
 
     /// A session of his has ended badly: his time begins, or begins anew.

@@ -59,7 +59,7 @@ pub struct Setup {
     pub workers: NonZeroUsize,
     /// How many threads do what is slow, if any door needs it done.
     pub slow_workers: NonZeroUsize,
-    /// What each of those calls first, to be served after all others.
+    /// What each of those calls first, to leave the machine to others that are in a hurry.
     pub humble: fn(),
     /// Who keeps the books of which door.
     pub clerks: Vec<(&'static str, Box<dyn Clerk>)>,

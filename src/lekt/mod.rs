@@ -15,6 +15,3 @@ pub mod part;
 pub mod peer;
 pub mod server;
 pub mod wire;
-
-#[cfg(test)]
-mod tests;

@@ -4,6 +4,8 @@
 //! emitter writes through the functions of [`writer`]. [`Buffer`] keeps what came but is not whole yet.
 
 mod buffer;
+#[cfg(test)]
+pub(crate) mod random;
 mod reader;
 pub mod text;
 pub mod writer;

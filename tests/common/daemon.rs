@@ -29,17 +29,25 @@ impl Engine {
     }
 }
 
+/// The doors that there may be.
+const DOORS: [&str; 2] = ["lekt", "fmltp"];
+
+/// What closes all doors but LEKT, whose default addresses tests must not take.
+pub const CLOSED: &[&str] = if cfg!(feature = "fmltp") { &["--fmltp", "off"] } else { &[] };
+
 /// A daemon that runs until the test is over.
 pub struct Daemon {
     child: Child,
+    /// The name of the door at each of the addresses.
+    doors: Vec<String>,
     addresses: Vec<SocketAddr>,
     output: Arc<Lines>,
     log: Arc<Lines>,
 }
 
 impl Daemon {
-    /// Starts a daemon and waits until it is ready. It listens on 127.0.0.1 at a port of its choosing unless
-    /// `args` say where.
+    /// Starts a daemon and waits until it is ready. It listens for LEKT clients on 127.0.0.1 at a port of its
+    /// choosing unless `args` say where; the other doors are closed unless `args` open them.
     #[track_caller]
     pub fn start(engine: Engine, args: &[&str]) -> Self {
         Self::spawn(&mut Self::command(engine, args))
@@ -52,6 +60,9 @@ impl Daemon {
         command.args(["--engine", engine.name()]);
         if !args.contains(&"--lekt") {
             command.args(["--lekt", "127.0.0.1:0"]);
+        }
+        if !args.contains(&"--fmltp") {
+            command.args(CLOSED);
         }
         let mut rest = args.iter();
         while let Some(arg) = rest.next() {
@@ -91,7 +102,8 @@ impl Daemon {
     #[track_caller]
     pub fn spawn(command: &mut Command) -> Self {
         let arguments: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
-        let listeners = arguments.windows(2).filter(|two| two[0] == "--lekt" && two[1] != "off").count();
+        let is_door = |option: &str| option.strip_prefix("--").is_some_and(|name| DOORS.contains(&name));
+        let listeners = arguments.windows(2).filter(|two| is_door(&two[0]) && two[1] != "off").count();
         Self::spawn_with(command, listeners)
     }
 
@@ -101,13 +113,13 @@ impl Daemon {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let output = Lines::collect(child.stdout.take().unwrap());
         let log = Lines::collect(child.stderr.take().unwrap());
-        let mut daemon = Self { child, addresses: Vec::new(), output, log };
+        let mut daemon = Self { child, doors: Vec::new(), addresses: Vec::new(), output, log };
         let ready = daemon.output.wait(|lines, ended| match lines.len() >= listeners {
             true => Some(Some(lines.to_vec())),
             false => ended.then_some(None),
         });
         let Some(Some(ready)) = ready else { panic!("it is not ready; log: {:#?}", daemon.log.all()) };
-        daemon.addresses = ready.iter().map(|line| listening_on(line)).collect();
+        (daemon.doors, daemon.addresses) = ready.iter().map(|line| listening_on(line)).unzip();
         daemon
     }
 
@@ -124,7 +136,7 @@ impl Daemon {
         let mut child = command.spawn().unwrap();
         let output = Lines::collect(child.stdout.take().unwrap());
         let log = Lines::collect(child.stderr.take().unwrap());
-        let mut daemon = Self { child, addresses: Vec::new(), output, log };
+        let mut daemon = Self { child, doors: Vec::new(), addresses: Vec::new(), output, log };
         let status = daemon.wait_for_exit();
         let bytes =
             |lines: &Lines| lines.all().iter().flat_map(|line| format!("{line}\n").into_bytes()).collect();
@@ -139,6 +151,13 @@ impl Daemon {
     /// Where it listens, one by one.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where it listens first for clients of this door.
+    #[track_caller]
+    pub fn door(&self, name: &str) -> SocketAddr {
+        let found = self.doors.iter().position(|door| door == name);
+        self.addresses[found.unwrap_or_else(|| panic!("the door {name} is closed: {:?}", self.doors))]
     }
 
     /// Its process number.
@@ -202,11 +221,13 @@ impl Drop for Daemon {
     }
 }
 
+/// The door that a ready line tells of, and where it is.
 #[track_caller]
-fn listening_on(line: &str) -> SocketAddr {
-    let rest = line.strip_prefix("lekt listening on ").unwrap_or_else(|| panic!("not a ready line: {line}"));
+fn listening_on(line: &str) -> (String, SocketAddr) {
+    let parts = line.split_once(" listening on ").filter(|(name, _)| DOORS.contains(name));
+    let (name, rest) = parts.unwrap_or_else(|| panic!("not a ready line: {line}"));
     let address = rest.split(' ').next().unwrap_or_default();
-    address.parse().unwrap_or_else(|_| panic!("not an address: {line}"))
+    (name.to_owned(), address.parse().unwrap_or_else(|_| panic!("not an address: {line}")))
 }
 
 /// The lines of a pipe, collected by a thread of their own.

@@ -7,6 +7,10 @@
 pub mod answer;
 pub mod bytes;
 pub mod daemon;
+#[cfg(feature = "fmltp")]
+pub mod fmltp;
+#[cfg(feature = "fmltp")]
+pub mod fmltp_keys;
 pub mod place;
 pub mod process;
 pub mod random;
@@ -16,7 +20,7 @@ use std::time::Duration;
 
 pub use answer::{Seen, ip, who};
 pub use bytes::*;
-pub use daemon::{Daemon, Engine};
+pub use daemon::{CLOSED, Daemon, Engine};
 pub use place::Place;
 pub use raw::Raw;
 

@@ -109,14 +109,19 @@ pub(super) fn number(
     })
 }
 
-/// How often to send heartbeats, in seconds, which may have a fraction.
+/// How often to send heartbeats.
 pub(super) fn interval(matches: &Matches, default: Duration) -> Result<Duration, Error> {
-    let Some(said) = matches.opt_str("interval") else {
+    seconds(matches, "interval", default)
+}
+
+/// A time in seconds, which may have a fraction, or `default`.
+pub(super) fn seconds(matches: &Matches, name: &str, default: Duration) -> Result<Duration, Error> {
+    let Some(said) = matches.opt_str(name) else {
         return Ok(default);
     };
     let seconds = said.parse::<f64>().ok().filter(|seconds| (0.1..=3600.0).contains(seconds));
     seconds.map(Duration::from_secs_f64).ok_or_else(|| {
-        Error::Usage(format!("--interval takes seconds from 0.1 to 3600, not \"{}\"", Printable(&said)))
+        Error::Usage(format!("--{name} takes seconds from 0.1 to 3600, not \"{}\"", Printable(&said)))
     })
 }
 

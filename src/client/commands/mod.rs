@@ -11,6 +11,12 @@ mod json;
 mod line;
 mod list;
 mod names;
+#[cfg(feature = "fmltp")]
+mod passwd;
+#[cfg(feature = "fmltp")]
+mod probe;
+#[cfg(feature = "fmltp")]
+mod prompt;
 mod screen;
 mod watch;
 
@@ -60,7 +66,23 @@ impl From<&Error> for Exit {
     }
 }
 
-const HELP: &str = "\
+/// The commands that are there with the door FmLTP only.
+#[cfg(feature = "fmltp")]
+macro_rules! fmltp_commands {
+    () => {
+        "    passwd  say who may log in at the door FmLTP
+    probe   shake hands with a server, and tell how each step goes\n"
+    };
+}
+#[cfg(not(feature = "fmltp"))]
+macro_rules! fmltp_commands {
+    () => {
+        ""
+    };
+}
+
+const HELP: &str = concat!(
+    "\
 Usage: rollcall COMMAND [OPTION]...
 See who is there, and talk to them.
 
@@ -71,14 +93,17 @@ Commands:
     call    call somebody, and send standard input
     chat    join the roll, see who comes and goes, and talk
     demo    show the whole story in one terminal
-    help    print this, or the help of a command
+",
+    fmltp_commands!(),
+    "    help    print this, or the help of a command
 
 Options:
     -h, --help          print this and exit
     -V, --version       print the version and exit
 
 SERVER is HOST or HOST:PORT, the port being 7890 if it is left out. Without one it is what the environment
-variable ROLLCALL_SERVER says, or 127.0.0.1:7890. 'rollcall COMMAND --help' tells what a command takes.";
+variable ROLLCALL_SERVER says, or 127.0.0.1:7890. 'rollcall COMMAND --help' tells what a command takes."
+);
 
 /// Runs `rollcall` with these arguments, the program's name not among them.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -128,6 +153,10 @@ fn find(name: &str) -> Result<Command, Error> {
         "call" => call::run,
         "chat" => chat::run,
         "demo" => demo::run,
+        #[cfg(feature = "fmltp")]
+        "passwd" => passwd::run,
+        #[cfg(feature = "fmltp")]
+        "probe" => probe::run,
         other => {
             let other = crate::wire::text::Printable(other);
             return Err(Error::Usage(format!("there is no command \"{other}\"")));

@@ -198,7 +198,7 @@ fn a_block_of_millions_needs_no_memory_here() {
 fn mutated_sessions_never_panic_and_tell_the_same_in_pieces() {
     let seed = 0x00c0_ffee_u64;
     println!("seed {seed:#x}");
-    let mut random = crate::lekt::tests::Random::new(seed);
+    let mut random = crate::wire::random::Random::new(seed);
     let (bytes, _) = session();
     for _ in 0..3_000 {
         let mutated = random.mutate(&bytes);

@@ -1,7 +1,7 @@
 //! The rules of "Message parts", one by one, and two ends of a fake wire.
 
 use super::*;
-use crate::lekt::tests::Random;
+use crate::wire::random::Random;
 
 /// What came of a stream: whole messages, and those that began and did not end.
 #[derive(Debug, Default, PartialEq, Eq, Clone)]

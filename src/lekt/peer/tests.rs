@@ -1,7 +1,7 @@
 //! Both roles: against scripted bytes, and against each other on a fake wire with a fake clock.
 
 use super::*;
-use crate::lekt::tests::Random;
+use crate::wire::random::Random;
 
 const HELLO: &[u8] = b"LEKTH\0\0\0alice\0\0\0";
 const ANSWER: &[u8] = b"LEKTA\0\0\0bob\0";

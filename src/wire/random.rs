@@ -1,30 +1,30 @@
-//! What the tests of several roles share.
+//! What the tests of several protocols share.
 
 /// Random enough for tests, and the same again for the same seed (xorshift64*).
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.max(1))
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() >> 33).unwrap() % bound.max(1)
     }
 
-    pub(super) fn byte(&mut self) -> u8 {
+    pub(crate) fn byte(&mut self) -> u8 {
         self.next().to_be_bytes()[0]
     }
 
     /// `bytes` with one to four of them changed, inserted, taken away or doubled.
-    pub(super) fn mutate(&mut self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn mutate(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut mutated = bytes.to_vec();
         for _ in 0..1 + self.below(4) {
             let at = self.below(mutated.len());

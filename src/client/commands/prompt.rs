@@ -1,0 +1,128 @@
+//! Where a password comes from.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::os::fd::AsFd;
+
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use zeroize::Zeroizing;
+
+use crate::client::error::Error;
+use crate::fmltp::users::{Name, PASSWORD_LIMIT, Password};
+
+/// A line that is longer than this, its end included, is no password whatever comes behind.
+const LINE_LIMIT: usize = PASSWORD_LIMIT + 2;
+
+/// The new password of this user: from the terminal, twice, or else a line of standard input.
+pub(super) fn password(user: &Name) -> Result<Password, Error> {
+    let first = parse(given(&format!("New password of {user}: "))?)?;
+    if !io::stdin().is_terminal() {
+        return Ok(first);
+    }
+    let again = ask("Once more: ")?;
+    if parse(again).is_ok_and(|again| again == first) {
+        return Ok(first);
+    }
+    Err(Error::Unfit("that was not the same password twice; nothing was changed".to_owned()))
+}
+
+/// A password that is there already, or is meant to be: from the terminal, or else a line of standard input.
+pub(super) fn given(question: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        return ask(question);
+    }
+    let reading = |cause| Error::local("read standard input", cause);
+    // By itself, for a buffer of the standard library would keep the password.
+    let input = stdin.as_fd().try_clone_to_owned().map(File::from).map_err(reading)?;
+    read_line(input).map_err(reading)
+}
+
+fn parse(typed: Zeroizing<Vec<u8>>) -> Result<Password, Error> {
+    Password::parse(typed).map_err(|error| Error::Unfit(error.to_string()))
+}
+
+/// Reads a line and not a byte more: what stands behind it is for whoever reads next. It comes without its end.
+fn read_line(mut input: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    // It never grows, which would leave parts of it behind in memory.
+    let mut line = Zeroizing::new(Vec::with_capacity(LINE_LIMIT));
+    let mut byte = Zeroizing::new([0]);
+    while line.len() < LINE_LIMIT {
+        match input.read(&mut *byte) {
+            Ok(0) => break,
+            Ok(_) if byte[0] == b'\n' => {
+                if line.last() == Some(&b'\r') {
+                    line.pop();
+                }
+                break;
+            }
+            Ok(_) => line.push(byte[0]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(line)
+}
+
+/// Asks on the terminal, without echo.
+fn ask(question: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let asking = |cause| Error::local("ask for a password on the terminal", cause);
+    // On Ctrl-C rpassword interrupts us while the terminal is still without echo, which would stay so.
+    let held = Held::new(Signal::SIGINT).map_err(asking)?;
+    let typed = rpassword::prompt_password(question).map(|typed| Zeroizing::new(typed.into_bytes()));
+    drop(held);
+    typed.map_err(asking)
+}
+
+/// A signal that waits until this is dropped.
+struct Held {
+    before: SigSet,
+}
+
+impl Held {
+    fn new(signal: Signal) -> io::Result<Self> {
+        let set = SigSet::from_iter([signal]);
+        Ok(Self { before: set.thread_swap_mask(SigmaskHow::SIG_BLOCK)? })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Err(error) = self.before.thread_set_mask() {
+            log::warn!("interrupts stay held back: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_comes_without_its_end_and_what_follows_stays() {
+        let table: [(&[u8], &[u8], &[u8]); 7] = [
+            (b"", b"", b""),
+            (b"\n", b"", b""),
+            (b"secret", b"secret", b""),
+            (b"secret\n", b"secret", b""),
+            (b"secret\r\nnext\n", b"secret", b"next\n"),
+            (b"secret\r", b"secret\r", b""),
+            (b"two words\n\n", b"two words", b"\n"),
+        ];
+        for (mut input, line, rest) in table {
+            assert_eq!(read_line(&mut input).unwrap().as_slice(), line);
+            assert_eq!(input, rest);
+        }
+    }
+
+    #[test]
+    fn the_longest_password_is_taken_whole_and_a_longer_line_is_none() {
+        for (length, fits) in [(PASSWORD_LIMIT, true), (PASSWORD_LIMIT + 1, false), (1_000_000, false)] {
+            for end in ["", "\n", "\r\n"] {
+                let text = "x".repeat(length) + end;
+                let line = read_line(text.as_bytes()).unwrap();
+                assert_eq!(Password::parse(line).is_ok(), fits, "{length} {end:?}");
+            }
+        }
+    }
+}

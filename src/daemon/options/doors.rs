@@ -1,0 +1,157 @@
+//! The doors, and the options of each: where they are, and what goes for them.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use getopts::{Matches, Options as Getopts};
+
+#[cfg(feature = "fmltp")]
+use super::fmltp::{self, Login};
+use super::read::seconds;
+use crate::daemon::Failure;
+use crate::door::{DoorSettings, Kind};
+
+/// What is said about the doors.
+#[derive(Debug, Clone)]
+pub struct Doors {
+    /// Where each of them is; those that are built in, all of them.
+    pub addresses: Vec<(Kind, Addresses)>,
+    /// What is set for them.
+    pub settings: DoorSettings,
+    /// Who has to log in at the door FmLTP.
+    #[cfg(feature = "fmltp")]
+    pub login: Login,
+}
+
+/// Where a door is listened on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Addresses {
+    /// Nothing was said: its default address, unless sockets were handed over.
+    Default,
+    /// Nowhere.
+    Off,
+    /// There.
+    At(Vec<SocketAddr>),
+}
+
+impl Addresses {
+    /// The addresses, where the one of `kind` is not kept from it.
+    pub(in crate::daemon) fn of(&self, kind: Kind) -> Vec<SocketAddr> {
+        match self {
+            Self::Default => vec![kind.default_address()],
+            Self::Off => Vec::new(),
+            Self::At(addresses) => addresses.clone(),
+        }
+    }
+}
+
+/// Declares the options.
+pub(super) fn declare(all: &mut Getopts) {
+    all.optmulti("", "lekt", "listen for LEKT clients there; may be given more than once, port 0 takes any free port, \"off\" closes the door (default 127.0.0.1:7890)", "ADDR:PORT");
+    all.optopt("", "handshake-timeout", "time for handshake and setup, 1 to 3600 (default 10)", "SECS");
+    all.optopt(
+        "",
+        "heartbeat-timeout",
+        "time on the roll without a heartbeat, 1 to 86400 (default 30)",
+        "SECS",
+    );
+    #[cfg(feature = "fmltp")]
+    fmltp::declare(all);
+}
+
+/// Reads them.
+pub(super) fn read(matches: &Matches) -> Result<Doors, Failure> {
+    let addresses = |&kind: &Kind| Ok((kind, addresses(matches, kind)?));
+    let mut doors = Doors {
+        addresses: Kind::ALL.iter().map(addresses).collect::<Result<_, Failure>>()?,
+        settings: DoorSettings::default(),
+        #[cfg(feature = "fmltp")]
+        login: fmltp::login(matches)?,
+    };
+    if doors.addresses.iter().all(|(_, addresses)| *addresses == Addresses::Off) {
+        let off: Vec<_> = Kind::ALL.iter().map(|kind| format!("--{} off", kind.name())).collect();
+        return Err(Failure::usage(format!("with {} there is no door left to listen on", off.join(" and "))));
+    }
+    for (kind, addresses) in &doors.addresses {
+        addresses.of(*kind).into_iter().try_for_each(|address| doors.may_be_at(*kind, address))?;
+    }
+    if let Some(timeout) = seconds(matches, "handshake-timeout", 1..=3600)? {
+        doors.settings.lekt.handshake_timeout = timeout;
+    }
+    if let Some(timeout) = seconds(matches, "heartbeat-timeout", 1..=86_400)? {
+        doors.settings.lekt.heartbeat_timeout = timeout;
+    }
+    #[cfg(feature = "fmltp")]
+    fmltp::read(matches, &mut doors.settings.fmltp)?;
+    Ok(doors)
+}
+
+fn addresses(matches: &Matches, kind: Kind) -> Result<Addresses, Failure> {
+    let name = kind.name();
+    let said = matches.opt_strs(name);
+    match said.as_slice() {
+        [] => return Ok(Addresses::Default),
+        [off] if off == "off" => return Ok(Addresses::Off),
+        _ => {}
+    }
+    let port = kind.default_address().port();
+    let parse = |text: &String| {
+        text.parse().map_err(|_| {
+            let hint = format!("an address and a port like 0.0.0.0:{port} or [::]:{port}, or \"off\" alone");
+            Failure::usage(format!("--{name} takes {hint}, not \"{text}\""))
+        })
+    };
+    said.iter().map(parse).collect::<Result<_, _>>().map(Addresses::At)
+}
+
+impl Doors {
+    /// Whether a door may be at an address: one at which nobody logs in is for this machine only.
+    pub(in crate::daemon) fn may_be_at(&self, kind: Kind, address: SocketAddr) -> Result<(), Failure> {
+        match kind {
+            _ if address.ip().to_canonical().is_loopback() => Ok(()),
+            Kind::Lekt => Ok(()),
+            #[cfg(feature = "fmltp")]
+            Kind::Fmltp => self.login.allows_others(address),
+        }
+    }
+
+    /// The options that open a door to others at this port.
+    pub(in crate::daemon) fn opening(&self, kind: Kind, port: u16) -> String {
+        let opening = format!("--{} 0.0.0.0:{port}", kind.name());
+        match kind {
+            Kind::Lekt => opening,
+            #[cfg(feature = "fmltp")]
+            Kind::Fmltp => opening + self.login.missing(),
+        }
+    }
+
+    /// Where each door is, by the names of the options.
+    pub(in crate::daemon) fn places(&self) -> impl Iterator<Item = (&'static str, String)> {
+        self.addresses.iter().map(|(kind, addresses)| (kind.name(), Place(*kind, addresses).to_string()))
+    }
+
+    /// What is set, by the names of the options.
+    pub(in crate::daemon) fn rows(&self) -> Vec<(&'static str, String)> {
+        let lekt = &self.settings.lekt;
+        #[cfg_attr(not(feature = "fmltp"), expect(unused_mut, reason = "there is nothing to add"))]
+        let mut rows = vec![
+            ("handshake-timeout", lekt.handshake_timeout.as_secs().to_string()),
+            ("heartbeat-timeout", lekt.heartbeat_timeout.as_secs().to_string()),
+        ];
+        #[cfg(feature = "fmltp")]
+        rows.extend(fmltp::rows(&self.settings.fmltp, &self.login));
+        rows
+    }
+}
+
+/// Where a door is, to be shown.
+struct Place<'a>(Kind, &'a Addresses);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(kind, addresses) = self;
+        let addresses: Vec<_> = addresses.of(*kind).iter().map(ToString::to_string).collect();
+        f.write_str(if addresses.is_empty() { "off" } else { "" })?;
+        f.write_str(&addresses.join(" "))
+    }
+}
