@@ -29,6 +29,8 @@
 
 #![cfg_attr(not(test), warn(clippy::cast_possible_truncation))]
 
+#[cfg(feature = "chapp")]
+pub mod chapp;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod daemon;

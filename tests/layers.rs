@@ -14,17 +14,18 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("session", &["roll", "wire"]),
     ("lekt", &["session", "roll", "wire"]),
     ("fmltp", &["session", "roll", "wire"]),
+    ("chapp", &["session", "roll", "wire"]),
     ("engine", &["session", "roll", "wire"]),
-    ("door", &["lekt", "fmltp", "session", "roll", "wire"]),
-    ("client", &["lekt", "fmltp", "wire"]),
-    ("daemon", &["door", "engine", "fmltp", "session", "roll", "wire"]),
+    ("door", &["lekt", "fmltp", "chapp", "session", "roll", "wire"]),
+    ("client", &["lekt", "fmltp", "chapp", "wire"]),
+    ("daemon", &["door", "engine", "fmltp", "chapp", "session", "roll", "wire"]),
     ("bin/rollcalld", &["daemon"]),
     ("bin/rollcall", &["client"]),
     ("lib", &[]),
 ];
 
 /// The floors that know bytes and values, but no system.
-const SANS_IO: &[&str] = &["wire", "roll", "session", "lekt", "fmltp"];
+const SANS_IO: &[&str] = &["wire", "roll", "session", "lekt", "fmltp", "chapp"];
 
 /// What those must not name, outside their tests. Address values are fine.
 const FORBIDDEN: &[&str] = &[
