@@ -62,7 +62,8 @@ pub enum Verdict {
         /// The value of the field `messages`: `[M, M]`.
         messages: Box<[u8]>,
     },
-    /// To [`Question::Introduce`]: the name is another's, or there are too many; the connection keeps the one it had (301).
+    /// To [`Question::Introduce`]: the name is another's, or there are too many; the connection keeps the one
+    /// it had (301).
     Refused,
     /// To [`Question::Post`]: it is kept (100).
     Posted {

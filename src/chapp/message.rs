@@ -25,8 +25,8 @@ pub fn render(timestamp: &str, message: &str, from: &Name, to: &Name) -> Box<[u8
     out.into()
 }
 
-/// Appends text as it stands between the quotes of a string: control characters are escaped, which JSON wants,
-/// and so are quotes and backslashes; all else is raw.
+/// Appends text as it stands between the quotes of a string: control characters are escaped, which JSON
+/// wants, and so are quotes and backslashes; all else is raw.
 fn escape(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     for byte in text.bytes() {

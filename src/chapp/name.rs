@@ -17,8 +17,8 @@ const RESERVED: [&str; 2] = ["server", "unknown"];
 pub struct Name(Arc<str>);
 
 impl Name {
-    /// The name of these bytes, if it is valid: 1 to [`NAME_LIMIT`] bytes of UTF-8 without control characters, `->`,
-    /// backslash, or white space at the ends, and not reserved.
+    /// The name of these bytes, if it is valid: 1 to [`NAME_LIMIT`] bytes of UTF-8 without control
+    /// characters, `->`, backslash, or white space at the ends, and not reserved.
     pub fn parse(bytes: impl AsRef<[u8]>) -> Result<Self, NameError> {
         let bytes = bytes.as_ref();
         if bytes.is_empty() || bytes.len() > NAME_LIMIT {

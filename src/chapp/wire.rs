@@ -4,9 +4,9 @@
 //!     ACTION TAB FROM -> TO  SEP  name: value  SEP  name: value ...          SEP = backslash, LF
 //! ```
 //!
-//! [`frame`] finds where a request ends, [`request`] judges it and emits requests, [`told`] emits what a server
-//! says and reads it for a client. Parsers take slices of bytes, look at each line once from left to right, and
-//! say with each complaint at which offset it is.
+//! [`frame`] finds where a request ends, [`request`] judges it and emits requests, [`told`] emits what a
+//! server says and reads it for a client. Parsers take slices of bytes, look at each line once from left to
+//! right, and say with each complaint at which offset it is.
 
 pub mod frame;
 pub mod request;

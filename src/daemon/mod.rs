@@ -1,5 +1,7 @@
 //! The daemon around the engines: command line, wiring, signals, readiness.
 
+#[cfg(feature = "chapp")]
+mod data;
 mod files;
 mod listen;
 mod logging;

@@ -143,6 +143,13 @@ impl Identity {
         unsafe { libc::geteuid() == 0 }
     }
 
+    /// Gives what is at this path to it.
+    #[cfg(feature = "chapp")]
+    pub(super) fn own(&self, path: &Path) -> io::Result<()> {
+        let user = self.user.as_ref().map(|(_, id)| *id);
+        std::os::unix::fs::chown(path, user, Some(self.group))
+    }
+
     /// Becomes that, for good.
     pub(super) fn assume(&self) -> io::Result<()> {
         // SAFETY: the name is a C string, and the calls take plain numbers besides.

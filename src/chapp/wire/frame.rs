@@ -1,7 +1,7 @@
 //! Where a request ends ("End of a request"): pure functions over the bytes that are there.
 //!
-//! Two of the four ends show in the bytes: an empty line, and the next action line. [`frame`] finds those. The other
-//! two are made by time, which a session knows: what has to be judged then is the text [`as_it_stands`].
+//! Two of the four ends show in the bytes: an empty line, and the next action line. [`frame`] finds those.
+//! The other two are made by time, which a session knows: what is judged then is the text [`as_it_stands`].
 
 use std::time::Duration;
 

@@ -87,8 +87,8 @@ pub enum Heard {
     TooLong,
 }
 
-/// Looks at the front of `bytes`, in whose first `searched` bytes ([`Heard::Open`]) no end is to be found. A message
-/// ends behind a field that comes last, or before the next action line.
+/// Looks at the front of `bytes`, in whose first `searched` bytes ([`Heard::Open`]) no end is to be found. A
+/// message ends behind a field that comes last, or before the next action line.
 pub fn hear(bytes: &[u8], searched: usize) -> Heard {
     let mut start = searched;
     while let Some(end) = separator(bytes, start) {

@@ -1,0 +1,150 @@
+//! What has come of the next request, and when ("End of a request", "Manner").
+
+use std::time::Instant;
+
+use crate::chapp::wire::frame::{End, Frame, PATIENCE, QUIET, as_it_stands, frame};
+use crate::chapp::wire::request::{Complaint, Request};
+
+/// Listens to one client.
+pub(super) struct Hearing {
+    manner: Manner,
+    input: Input,
+    text: Text,
+}
+
+/// How a client ends its requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// That has not shown yet.
+    Unknown,
+    /// By empty lines. It may be as slow as it likes in between.
+    EmptyLines,
+    /// By falling silent.
+    Quiet,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Input {
+    Flowing,
+    Ended,
+}
+
+/// What has come of the next request.
+enum Text {
+    Nothing,
+    Some {
+        /// How many bytes.
+        length: usize,
+        /// In how many of them no end begins.
+        searched: usize,
+        /// When the last of them came.
+        since: Instant,
+        flaw: Flaw,
+    },
+}
+
+/// Whether something is known to be wrong with what has come, as it stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flaw {
+    Unknown,
+    Known,
+}
+
+/// What comes of listening.
+pub(super) enum Heard<'a> {
+    /// No request is whole.
+    Nothing,
+    /// Empty lines of so many bytes.
+    EmptyLines(usize),
+    /// A request of so many bytes, or what is wrong with it.
+    Request(Result<Request<'a>, Complaint>, usize),
+    /// A request that is too long to be heard to its end.
+    TooLong(Complaint),
+}
+
+impl Hearing {
+    pub(super) fn new() -> Self {
+        Self { manner: Manner::Unknown, input: Input::Flowing, text: Text::Nothing }
+    }
+
+    /// How the client ends its requests.
+    pub(super) fn manner(&self) -> Manner {
+        self.manner
+    }
+
+    /// Nothing more comes: what is there is all of it.
+    pub(super) fn end(&mut self) {
+        self.input = Input::Ended;
+    }
+
+    /// Looks for a request at the front of `bytes`, which are all that has come and was not taken. What was
+    /// looked at before is looked at again only if time has made a request of it.
+    pub(super) fn hear<'a>(&mut self, now: Instant, bytes: &'a [u8]) -> Heard<'a> {
+        let heard = match frame(bytes, self.note(now, bytes.len())) {
+            Frame::EmptyLines(length) => Heard::EmptyLines(length),
+            Frame::TooLong => Heard::TooLong(Complaint::too_long(bytes)),
+            Frame::Whole { text, length, end } => {
+                if end == End::EmptyLine {
+                    self.behave(Manner::EmptyLines);
+                }
+                Heard::Request(Request::parse(&bytes[..text]), length)
+            }
+            Frame::Open(least) => {
+                if let Text::Some { searched, .. } = &mut self.text {
+                    *searched = least;
+                }
+                let request = self.ended_by_time(now, as_it_stands(bytes));
+                request.map_or(Heard::Nothing, |request| Heard::Request(request, bytes.len()))
+            }
+        };
+        if !matches!(heard, Heard::Nothing) {
+            self.text = Text::Nothing;
+        }
+        heard
+    }
+
+    /// When what has come may have become a request, if nothing more comes.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let Text::Some { since, flaw, .. } = self.text else { return None };
+        let quiet_counts = self.manner != Manner::EmptyLines && flaw == Flaw::Unknown;
+        Some(since + if quiet_counts { QUIET } else { PATIENCE })
+    }
+
+    /// Notes how much is there, and says how much of that was searched.
+    fn note(&mut self, now: Instant, there: usize) -> usize {
+        let searched = match self.text {
+            Text::Nothing => 0,
+            Text::Some { length, searched, .. } if length == there => return searched,
+            Text::Some { searched, .. } => searched,
+        };
+        self.text = Text::Some { length: there, searched, since: now, flaw: Flaw::Unknown };
+        searched
+    }
+
+    /// What becomes of a text that nothing ends but time, or that nothing more comes.
+    fn ended_by_time<'a>(&mut self, now: Instant, text: &'a [u8]) -> Option<Result<Request<'a>, Complaint>> {
+        let Text::Some { since, flaw, .. } = &mut self.text else { return None };
+        let silence = now.saturating_duration_since(*since);
+        if self.input == Input::Ended || silence >= PATIENCE {
+            return Some(Request::parse(text));
+        }
+        if silence < QUIET || self.manner == Manner::EmptyLines || *flaw == Flaw::Known {
+            return None;
+        }
+        let request = Request::parse(text);
+        if request.is_err() {
+            // The rest may be on its way.
+            *flaw = Flaw::Known;
+            return None;
+        }
+        self.behave(Manner::Quiet);
+        Some(request)
+    }
+
+    /// The first request shows how a client ends them all.
+    fn behave(&mut self, manner: Manner) {
+        if self.manner == Manner::Unknown {
+            self.manner = manner;
+        }
+    }
+}
