@@ -104,6 +104,11 @@ impl Client {
         }
     }
 
+    /// Who we want to be, and are once we are in the chat; none: whoever the server knows us as.
+    pub fn name(&self) -> Option<&Name> {
+        self.name.as_ref()
+    }
+
     /// What has happened and was not told yet.
     pub fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
