@@ -91,26 +91,57 @@ impl Users {
     }
 }
 
-/// Measures idle heartbeats alone, then beside many who shake hands and log in.
+/// Measures idle heartbeats alone, then beside many who shake hands and log in, in rounds of a server each: what
+/// those have left undone must not disturb the next.
 fn disturb(label: &str, engine: &[&str], users: &Users, size: Size) -> io::Result<()> {
     let options = [engine, &["--fmltp", "127.0.0.1:0", "--fmltp-users", users.path()?]].concat();
-    let server = Process::daemon(label, &options)?;
-    let mut crowd = Crowd::new(server.address, Truth::Kept)?;
-    let members = size.pick(4, 100);
-    crowd.join(0..members)?;
-    crowd.hear(0..members, u64::from(members) - 1)?;
-    let beats = size.pick(20, 3000);
-    let idle = heartbeats(&mut crowd, members, beats)?;
-    print_row(label, 0, (0.0, 0.0), &idle, &idle);
-
-    let clients = size.pick(4, 1000);
-    let load = Load::start(server.doors[1], clients)?;
-    let began = Instant::now();
-    let busy = heartbeats(&mut crowd, members, beats)?;
-    let took = began.elapsed();
-    let (handshakes, logins) = load.finish()?;
-    print_row(label, clients, (per_second(handshakes, took), per_second(logins, took)), &busy, &idle);
+    let (members, clients) = size.pick((4, 4), (100, 1000));
+    let (mut idle, mut busy) = (Row::default(), Row::default());
+    for _ in 0..size.pick(1, 3) {
+        let server = Process::daemon(label, &options)?;
+        let mut crowd = Crowd::new(server.address, Truth::Kept)?;
+        crowd.join(0..members)?;
+        crowd.hear(0..members, u64::from(members) - 1)?;
+        let beats = size.pick(20, 2000);
+        let alone = heartbeats(&mut crowd, members, beats)?;
+        let load = Load::start(server.doors[1], clients)?;
+        let began = Instant::now();
+        let beside = heartbeats(&mut crowd, members, beats)?;
+        let took = began.elapsed();
+        let (handshakes, logins) = load.finish()?;
+        idle.add(&alone, &alone, (0.0, 0.0));
+        busy.add(&beside, &alone, (per_second(handshakes, took), per_second(logins, took)));
+    }
+    idle.print(label, 0);
+    busy.print(label, clients);
     Ok(())
+}
+
+/// What a line of the table is made of, a value a round.
+#[derive(Default)]
+struct Row {
+    handshakes: Vec<f64>,
+    logins: Vec<f64>,
+    half: Vec<f64>,
+    p99: Vec<f64>,
+    ratio: Vec<f64>,
+}
+
+impl Row {
+    fn add(&mut self, beats: &[f64], idle: &[f64], (handshakes, logins): (f64, f64)) {
+        let p99 = percentile(beats, 99);
+        self.handshakes.push(handshakes);
+        self.logins.push(logins);
+        self.half.push(median(beats));
+        self.p99.push(p99);
+        self.ratio.push(p99 / percentile(idle, 99));
+    }
+
+    fn print(&self, label: &str, clients: u32) {
+        let [handshakes, logins, half, p99, ratio] =
+            [&self.handshakes, &self.logins, &self.half, &self.p99, &self.ratio].map(|values| median(values));
+        println!("{label:16} {clients:10} {handshakes:13.0} {logins:9.1} {half:18.0} {p99:6.0} {ratio:13.2}");
+    }
 }
 
 /// One heartbeat at a time, with a pause in between: how long each took to be answered, in microseconds.
@@ -124,10 +155,4 @@ fn heartbeats(crowd: &mut Crowd, members: u32, count: u32) -> io::Result<Vec<f64
         thread::sleep(Duration::from_millis(2));
     }
     Ok(times)
-}
-
-fn print_row(label: &str, clients: u32, (handshakes, logins): (f64, f64), beats: &[f64], idle: &[f64]) {
-    let (half, p99) = (median(beats), percentile(beats, 99));
-    let ratio = p99 / percentile(idle, 99);
-    println!("{label:16} {clients:10} {handshakes:13.0} {logins:9.1} {half:18.0} {p99:6.0} {ratio:13.2}");
 }

@@ -3,6 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+#[cfg(feature = "chapp")]
+use crate::chapp::server::ChappDoor;
 #[cfg(feature = "fmltp")]
 use crate::fmltp::server::{FmltpDoor, Settings as FmltpSettings};
 use crate::lekt::server::{LektDoor, Settings as LektSettings};
@@ -16,6 +18,9 @@ pub enum Kind {
     /// FlexMusic clients.
     #[cfg(feature = "fmltp")]
     Fmltp,
+    /// A chat with names that last.
+    #[cfg(feature = "chapp")]
+    Chapp,
 }
 
 impl Kind {
@@ -24,6 +29,8 @@ impl Kind {
         Self::Lekt,
         #[cfg(feature = "fmltp")]
         Self::Fmltp,
+        #[cfg(feature = "chapp")]
+        Self::Chapp,
     ];
 
     /// The name by which options, log lines and the roll know it.
@@ -32,6 +39,8 @@ impl Kind {
             Self::Lekt => LektDoor::NAME,
             #[cfg(feature = "fmltp")]
             Self::Fmltp => FmltpDoor::NAME,
+            #[cfg(feature = "chapp")]
+            Self::Chapp => ChappDoor::NAME,
         }
     }
 
@@ -40,12 +49,25 @@ impl Kind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
+    /// Whether somebody keeps books for it.
+    pub fn has_clerk(self) -> bool {
+        match self {
+            Self::Lekt => false,
+            #[cfg(feature = "fmltp")]
+            Self::Fmltp => false,
+            #[cfg(feature = "chapp")]
+            Self::Chapp => true,
+        }
+    }
+
     /// Where it listens unless told otherwise: this machine only.
     pub fn default_address(self) -> SocketAddr {
         let port = match self {
             Self::Lekt => LEKT_PORT,
             #[cfg(feature = "fmltp")]
             Self::Fmltp => FMLTP_PORT,
+            #[cfg(feature = "chapp")]
+            Self::Chapp => CHAPP_PORT,
         };
         SocketAddr::from((Ipv4Addr::LOCALHOST, port))
     }
@@ -56,6 +78,9 @@ pub const LEKT_PORT: u16 = 7890;
 /// The port of FmLTP.
 #[cfg(feature = "fmltp")]
 pub const FMLTP_PORT: u16 = 8900;
+/// The port of chapp.
+#[cfg(feature = "chapp")]
+pub const CHAPP_PORT: u16 = 6969;
 
 /// What can be set for all doors.
 #[derive(Debug, Clone, Default)]
@@ -73,5 +98,7 @@ pub fn open(kind: Kind, settings: &DoorSettings) -> Arc<dyn Door> {
         Kind::Lekt => Arc::new(LektDoor::new(settings.lekt.clone())),
         #[cfg(feature = "fmltp")]
         Kind::Fmltp => Arc::new(FmltpDoor::new(settings.fmltp.clone())),
+        #[cfg(feature = "chapp")]
+        Kind::Chapp => Arc::new(ChappDoor),
     }
 }

@@ -17,15 +17,16 @@
 //!
 //! ```text
 //!     bin        rollcalld, rollcall: parse the command line, run, exit code
-//!     daemon     options, wiring, signals, readiness      client   connect, call, answer, the commands
+//!     daemon     options, wiring, signals, data           client   connect, call, answer, the commands
 //!     door       which doors there are; the only list     engine   sockets, time, threads, workers, limits
-//!     lekt fmltp one protocol each: packets, and one state machine for each role
+//!     lekt fmltp chapp
+//!                one protocol each: packets, one state machine for each role, and books where there are any
 //!     session    what a protocol is to an engine
 //!     roll       who is there, and what changed
 //!     wire       bytes in and out
 //! ```
 //!
-//! Read it from the bottom: [`wire`], [`roll`], [`session`], [`lekt`], `fmltp`, then [`engine`], [`door`] and [`daemon`].
+//! Read it from the bottom: [`wire`], [`roll`], [`session`], [`lekt`], `fmltp`, `chapp`, then [`engine`], [`door`] and [`daemon`].
 
 #![cfg_attr(not(test), warn(clippy::cast_possible_truncation))]
 

@@ -81,7 +81,7 @@ fn a_door_that_is_off_is_not_there(engine: Engine) {
     let other = Daemon::start(engine, &["--fmltp", "off"]);
     assert_eq!(other.addresses(), [other.door("lekt")]);
     let none = &mut Daemon::command(engine, &["--lekt", "off", "--fmltp", "off"]);
-    fails(none, 2, &["with --lekt off and --fmltp off there is no door left to listen on"]);
+    fails(none, 2, &["with --lekt off and --fmltp off", "there is no door left to listen on"]);
 }
 
 fn an_address_in_use_is_told_with_its_door(engine: Engine) {
@@ -321,11 +321,11 @@ fn settings(args: &[&str]) -> Vec<String> {
 #[test]
 fn check_prints_the_defaults_of_the_door() {
     let settings = settings(&[]);
-    let cores = std::thread::available_parallelism().unwrap();
+    let cores = std::thread::available_parallelism().unwrap().get();
     for row in [
         "lekt = 127.0.0.1:7890",
         "fmltp = 127.0.0.1:8900",
-        &format!("slow-workers = {cores}"),
+        &format!("slow-workers = {}", (cores - 1).max(1)),
         "fmltp-users = none",
         "fmltp-open = no",
         "fmltp-name = FlexMusic,0.0.0",

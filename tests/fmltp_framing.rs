@@ -25,6 +25,7 @@ on_both_engines!(
     white_space_between_packets_is_skipped,
     a_reply_without_line_end_is_whole_after_some_quiet,
     a_reply_that_goes_on_within_the_quiet_is_one,
+    the_quiet_is_counted_from_the_last_byte,
     quiet_does_not_end_what_has_not_the_form_yet,
     a_carriage_return_alone_is_no_line_end,
     a_line_end_that_comes_late_is_skipped,
@@ -160,6 +161,24 @@ fn a_reply_that_goes_on_within_the_quiet_is_one(engine: Engine) {
         client.says("FlexMusic,0.0.5");
         return client.hears(&READY.replace("100", "101"));
     }
+}
+
+fn the_quiet_is_counted_from_the_last_byte(engine: Engine) {
+    let daemon = start(engine, &["--fmltp-timeout", "60"]);
+    let mut client = Fm::greeted(&daemon);
+    // Each byte comes when half the time is over: none that came before counts.
+    for part in ["FlexMusic,0.0.1", "0", "0", "0", " "] {
+        let start = Instant::now();
+        client.send(part);
+        if client.raw().hears_within(QUIET / 2) {
+            assert!(start.elapsed() >= QUIET, "an answer {:?} after {part:?}", start.elapsed());
+            return println!("not checked: this machine is too busy");
+        }
+    }
+    let start = Instant::now();
+    client.send(" ");
+    client.expect(&group());
+    assert!(start.elapsed() >= QUIET, "after {:?}", start.elapsed());
 }
 
 fn quiet_does_not_end_what_has_not_the_form_yet(engine: Engine) {

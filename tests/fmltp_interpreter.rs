@@ -218,6 +218,7 @@ fn whoever_is_not_right_fails(engine: Engine) {
         ("alice", "$2b$12$eCsjpZYyoRC2ega8jP8bReUdExmmhh/wFIhP6l0Fbspai4GYM/xBu"),
         ("alice", "x"),
         ("alice", "correct-horse\0"),
+        ("alice", "correct-horse\0correct-horse"),
         ("Alice", ALICES),
         ("bob", BOBS),
         ("bob1\0", BOBS),

@@ -1,13 +1,19 @@
 //! The pages in man/ say what the programs do: every option, default and command, and every byte of an example.
 
-#![expect(clippy::unwrap_used, reason = "a test may end where its surroundings are not what they have to be")]
+#![cfg(test)]
 
-use std::collections::BTreeSet;
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[cfg(feature = "fmltp")]
+use common::fmltp_keys::{Key, PublicKey, shared, small};
+#[cfg(feature = "fmltp")]
+use rollcall::fmltp::{command, fernet, group, key, version::Greeting};
 use rollcall::lekt::part::Part;
 use rollcall::lekt::wire::{self, Block, BlockKind, KnownMethods, Method, Object, Version, kind};
 
@@ -20,7 +26,7 @@ const CLIENT: Option<&str> =
 fn the_pages_are_clean_under_mandoc() {
     let pages = fs::read_dir(root().join("man")).unwrap().map(|entry| entry.unwrap().path());
     let pages: Vec<PathBuf> = pages.collect();
-    assert!(pages.len() >= 3, "rollcalld(8), rollcall(1) and lekt(7), but found {pages:?}");
+    assert!(pages.len() >= 4, "rollcalld(8), rollcall(1), lekt(7) and fmltp(7), but found {pages:?}");
     match Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).args(&pages).output() {
         Ok(lint) => assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout)),
         Err(error) => println!("not checked, because mandoc cannot be run: {error}"),
@@ -41,13 +47,15 @@ fn the_commands_of_rollcall_and_their_options_are_those_of_its_page() {
     let overview = help(client, &["--help"]);
     let commands = commands(&overview);
     assert!(commands.contains("list") && commands.contains("chat"), "no commands in:\n{overview}");
-    let documented: BTreeSet<String> = subsections(&page, "COMMANDS").map(|(name, _)| name).collect();
-    assert_eq!(commands, documented, "commands in --help, and subsections of COMMANDS in rollcall(1)");
+    let documented = subsections(&page, "COMMANDS").filter(|(command, _)| is_built_in(command));
+    let documented: BTreeMap<String, String> = documented.collect();
+    let sections = documented.keys().cloned().collect();
+    assert_eq!(commands, sections, "commands in --help, and subsections of COMMANDS in rollcall(1)");
     let description = page.split("\n.Sh ").find(|section| section.starts_with("DESCRIPTION\n")).unwrap();
     compare(&overview, description, "rollcall");
     // The command `help` has no options: it prints what the others' --help does.
-    for (command, section) in subsections(&page, "COMMANDS").filter(|(command, _)| command != "help") {
-        compare(&help(client, &[&command, "--help"]), &section, &format!("rollcall {command}"));
+    for (command, section) in documented.iter().filter(|(command, _)| *command != "help") {
+        compare(&help(client, &[command, "--help"]), section, &format!("rollcall {command}"));
     }
 }
 
@@ -78,8 +86,8 @@ fn the_example_of_a_session_in_lekt_7_is_what_the_library_writes() {
             Object::put(&mut server, Ipv4Addr::new(192, 0, 2, 7), &[Method::DirectTcp { port: 6000 }]);
         }
     }
-    assert_eq!(example(&page, 'C'), client);
-    assert_eq!(example(&page, 'S'), server);
+    assert_eq!(example(&page, 'C', words), client);
+    assert_eq!(example(&page, 'S', words), server);
 }
 
 #[test]
@@ -93,28 +101,86 @@ fn the_example_of_a_call_in_lekt_7_is_what_the_library_writes() {
     caller.extend_from_slice(&Part { id: 0, number: 0, length: 2 }.header());
     caller.extend_from_slice(b"hi\0\0");
     caller.extend_from_slice(&Part { id: 0, number: 1, length: 0 }.header());
-    assert_eq!(example(&page, 'A'), caller);
-    assert_eq!(example(&page, 'B'), called);
+    assert_eq!(example(&page, 'A', words), caller);
+    assert_eq!(example(&page, 'B', words), called);
+}
+
+#[cfg(feature = "fmltp")]
+#[test]
+fn the_example_of_a_session_in_fmltp_7_is_what_the_library_writes() {
+    let page = page("fmltp.7");
+    // The library makes no keys of secrets that are known: others do, and it reads them.
+    let [clients, servers] = [3, 5].map(|secret| {
+        let block = PublicKey::of_secret(&small(secret)).pem();
+        key::PublicKey::parse(block.as_bytes()).unwrap().to_pem()
+    });
+    let agreed = Key::from_shared(&shared(&small(3), &small(1 << 5)));
+    let digits: String = agreed.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(example(&page, 'K', text), digits.as_bytes());
+
+    let key = fernet::Key::new(agreed.bytes().try_into().unwrap());
+    let token = |text: &str| key.seal(text.as_bytes(), 1_700_000_000, [0; 16]);
+    let greeting = Greeting::default().to_string();
+    let line = format!("{greeting}\r\n").into_bytes();
+    let ready = "100 FmLTP/1.0 Interpreter Ready.\r\nAuthentication required.\r\n";
+    let auth = token("AUTH alice correct-horse");
+    assert_eq!(
+        example(&page, 'C', text),
+        [line.clone(), clients.into_bytes(), token(&greeting), auth].concat()
+    );
+    let parameters = group::parameters().as_bytes().to_vec();
+    assert_eq!(
+        example(&page, 'S', text),
+        [line, parameters, servers.into_bytes(), token(ready), token(command::AUTHENTICATED)].concat()
+    );
+}
+
+#[cfg(feature = "fmltp")]
+#[test]
+fn what_help_says_of_the_commands_is_in_fmltp_7() {
+    let page = page("fmltp.7");
+    for mode in [command::Mode::Lockdown, command::Mode::Normal] {
+        let help = mode.help();
+        for (name, text) in help.lines().filter_map(|line| line.split_once(" - ")) {
+            let asked = format!("HELP {name}");
+            let topic = command::Command::parse(mode, asked.as_bytes());
+            let Ok(command::Command::HelpOn(topic)) = topic else { panic!("no help on {name}") };
+            let topic = topic.to_string();
+            let arguments =
+                topic.lines().find_map(|line| line.strip_prefix(&format!("Usage: {name}"))).unwrap();
+            let row = format!(".It {name} Ta{arguments} Ta {text}");
+            assert!(page.lines().any(|line| line == row), "no \"{row}\" in fmltp(7)");
+        }
+    }
 }
 
 #[test]
-fn the_headings_that_comments_refer_to_are_in_lekt_7() {
-    let page = page("lekt.7");
-    let headings: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix(".Ss ")).collect();
-    let mut referred = 0;
-    for path in sources(&root().join("src/lekt")) {
-        for line in fs::read_to_string(&path).unwrap().lines().filter(|line| line.trim().starts_with("//")) {
-            let Some((quoted, _)) = line.split_once("(\"").and_then(|(_, rest)| rest.split_once("\")"))
-            else {
-                continue;
-            };
-            for heading in quoted.split("\", \"") {
-                referred += 1;
-                assert!(headings.contains(heading), "{}: no \"{heading}\" in lekt(7)", path.display());
-            }
+fn the_headings_that_comments_refer_to_are_in_the_pages_of_the_protocols() {
+    for protocol in ["lekt", "fmltp"] {
+        let page = page(&format!("{protocol}.7"));
+        let headings: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix(".Ss ")).collect();
+        let referred: Vec<_> =
+            sources(&root().join("src").join(protocol)).iter().flat_map(references).collect();
+        assert!(!referred.is_empty(), "the comments in src/{protocol} refer to no heading");
+        for (path, heading) in referred {
+            assert!(headings.contains(heading.as_str()), "{path}: no \"{heading}\" in {protocol}(7)");
         }
     }
-    assert!(referred > 0, "the comments in src/lekt refer to no heading");
+}
+
+/// The headings that the comments of a file refer to, each with the file's name.
+fn references(path: &PathBuf) -> Vec<(String, String)> {
+    let source = fs::read_to_string(path).unwrap();
+    let comments = source.lines().filter(|line| line.trim().starts_with("//"));
+    let quoted = comments.filter_map(|line| line.split_once("(\"")?.1.split_once("\")"));
+    let headings = quoted.flat_map(|(quoted, _)| quoted.split("\", \""));
+    headings.map(|heading| (path.display().to_string(), heading.to_owned())).collect()
+}
+
+/// Whether this build has an option or a command: some are there with a feature only.
+fn is_built_in(name: &str) -> bool {
+    let is_of_fmltp = name.starts_with("fmltp") || ["passwd", "probe", "slow-workers"].contains(&name);
+    cfg!(feature = "fmltp") || !is_of_fmltp
 }
 
 /// Holds the options that `--help` prints against the page, or the section of it, that documents `what`.
@@ -161,7 +227,7 @@ fn helped(help: &str) -> Vec<Entry> {
     texts.into_iter().map(|(name, text)| Entry { name, default: default_in(&text) }).collect()
 }
 
-/// The long options that a page, or a section of it, has a list item for.
+/// The long options of this build that a page, or a section of it, has a list item for.
 fn items(page: &str) -> Vec<Entry> {
     let mut texts: Vec<(Option<String>, String)> = Vec::new();
     for line in page.lines() {
@@ -175,6 +241,7 @@ fn items(page: &str) -> Vec<Entry> {
         }
     }
     let named = texts.into_iter().filter_map(|(name, text)| name.map(|name| (name, text)));
+    let named = named.filter(|(name, _)| is_built_in(name));
     named.map(|(name, text)| Entry { name, default: default_in(&text.replace(" .", ".")) }).collect()
 }
 
@@ -206,18 +273,17 @@ fn subsections<'a>(page: &'a str, section: &str) -> impl Iterator<Item = (String
     })
 }
 
-/// The bytes that `sender` sends in the examples of a page. A line holds the sender or nothing, then bytes (two
-/// hexadecimal digits, or a character), then, behind four blanks, a remark.
-fn example(page: &str, sender: char) -> Vec<u8> {
+/// The bytes that `sender` sends in the examples of a page. A line holds the sender or nothing, and what `read` makes
+/// bytes of.
+fn example(page: &str, sender: char, read: fn(&str) -> Vec<u8>) -> Vec<u8> {
     let mut from = ' ';
     let mut sent = Vec::new();
     let text = page.split("\n.Sh EXAMPLES\n").nth(1).unwrap().split("\n.Sh ").next().unwrap();
     for block in text.split("\n.Bd -literal").skip(1) {
         for line in block.split("\n.Ed").next().unwrap().lines().skip(1) {
             from = line.chars().next().filter(|&first| first != ' ').unwrap_or(from);
-            let bytes = line[1..].trim_start().split("    ").next().unwrap().split_whitespace();
             if from == sender {
-                sent.extend(bytes.map(byte));
+                sent.extend(read(line[1..].trim_start()));
             }
         }
     }
@@ -225,11 +291,19 @@ fn example(page: &str, sender: char) -> Vec<u8> {
     sent
 }
 
-fn byte(word: &str) -> u8 {
-    match word.as_bytes() {
+/// Bytes as two hexadecimal digits or a character each, then, behind four blanks, a remark.
+fn words(line: &str) -> Vec<u8> {
+    let byte = |word: &str| match word.as_bytes() {
         &[character] => character,
         _ => u8::from_str_radix(word, 16).unwrap(),
-    }
+    };
+    line.split("    ").next().unwrap().split_whitespace().map(byte).collect()
+}
+
+/// Text, in which CR and LF are named.
+#[cfg(feature = "fmltp")]
+fn text(line: &str) -> Vec<u8> {
+    line.replace("\\er", "\r").replace("\\en", "\n").into_bytes()
 }
 
 fn help(program: &str, arguments: &[&str]) -> String {

@@ -138,27 +138,36 @@ pub(crate) struct Load(Child);
 impl Load {
     /// Has `clients` come again and again, every other of which logs in.
     pub(crate) fn start(server: SocketAddr, clients: u32) -> io::Result<Self> {
-        let mut command = Command::new("chrt");
-        command.args(["--idle", "0"]).arg(std::env::current_exe()?);
+        let own = std::env::current_exe()?;
+        let mut idle = Command::new("chrt");
+        idle.args(["--idle", "0"]).arg(&own);
+        Self::run(idle, server, clients).or_else(|error| {
+            eprintln!("without chrt, which is missing or may not: {error}");
+            Self::run(Command::new(own), server, clients)
+        })
+    }
+
+    fn run(mut command: Command, server: SocketAddr, clients: u32) -> io::Result<Self> {
         command.args(["--load", &server.to_string(), &clients.to_string()]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut load = Self(command.spawn()?);
         // It says so when all are under way.
-        let mut ready = [0; 1];
         let stdout = load.0.stdout.as_mut().ok_or_else(|| wrong("no standard output"))?;
-        stdout.read_exact(&mut ready)?;
+        stdout.read_exact(&mut [0; 1])?;
         Ok(load)
     }
 
-    /// How many handshakes and logins it has seen in all, and ends it.
+    /// Ends it, and says how many handshakes and logins it has seen since all were under way.
     pub(crate) fn finish(mut self) -> io::Result<(u64, u64)> {
         drop(self.0.stdin.take());
         let mut said = String::new();
         let stdout = self.0.stdout.as_mut().ok_or_else(|| wrong("no standard output"))?;
         stdout.read_to_string(&mut said)?;
-        let mut counts = said.split_whitespace().map(|count| count.parse().map_err(io::Error::other));
-        let mut next = || counts.next().unwrap_or_else(|| Err(wrong("the load says nothing")));
-        Ok((next()?, next()?))
+        let counts: Vec<u64> = said.split_whitespace().filter_map(|count| count.parse().ok()).collect();
+        match counts.as_slice() {
+            &[handshakes, logins, 0] => Ok((handshakes, logins)),
+            _ => Err(wrong(format!("handshakes, logins and failures of the load: {said:?}"))),
+        }
     }
 }
 
@@ -171,6 +180,7 @@ impl Drop for Load {
 
 static HANDSHAKES: AtomicU64 = AtomicU64::new(0);
 static LOGINS: AtomicU64 = AtomicU64::new(0);
+static FAILURES: AtomicU64 = AtomicU64::new(0);
 
 /// Runs a load if that is what the arguments ask for.
 pub(crate) fn main(arguments: &[String]) -> Option<io::Result<()>> {
@@ -187,24 +197,41 @@ fn load(server: &str, clients: &str) -> io::Result<()> {
         let builder = std::thread::Builder::new().stack_size(128 * 1024);
         builder.spawn(move || come_again_and_again(server, number % 2 == 0))?;
     }
+    // A handshake for each of them takes a while; then the queues are as full as they get.
+    let first = u64::from(clients);
+    while HANDSHAKES.load(Ordering::Relaxed) < first && FAILURES.load(Ordering::Relaxed) == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let before = counts();
     let mut stdout = io::stdout();
     stdout.write_all(b".")?;
     stdout.flush()?;
     // The bench ends, or says that it is enough.
     io::stdin().read_to_end(&mut Vec::new())?;
-    println!("{} {}", HANDSHAKES.load(Ordering::Relaxed), LOGINS.load(Ordering::Relaxed));
+    let [handshakes, logins, failures] = counts();
+    println!("{} {} {failures}", handshakes - before[0], logins - before[1]);
     std::process::exit(0)
 }
 
+fn counts() -> [u64; 3] {
+    [&HANDSHAKES, &LOGINS, &FAILURES].map(|count| count.load(Ordering::Relaxed))
+}
+
 fn come_again_and_again(server: SocketAddr, logs_in: bool) {
-    loop {
-        let Ok(mut client) = Client::shake_hands(server) else { return };
+    let visit = || {
+        let mut client = Client::shake_hands(server)?;
         HANDSHAKES.fetch_add(1, Ordering::Relaxed);
         if logs_in {
-            if client.log_in().is_err() {
-                return;
-            }
+            client.log_in()?;
             LOGINS.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok::<_, io::Error>(())
+    };
+    loop {
+        if let Err(error) = visit() {
+            FAILURES.fetch_add(1, Ordering::Relaxed);
+            eprintln!("a client of the load: {error}");
+            return;
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::engine::Entrance;
 /// An open listener, and how it is announced.
 pub(super) struct Opened {
     pub(super) entrance: Entrance,
-    kind: door::Kind,
+    pub(super) kind: door::Kind,
     address: SocketAddr,
     origin: Origin,
 }

@@ -1,5 +1,6 @@
 //! The daemon around the engines: command line, wiring, signals, readiness.
 
+mod clerks;
 #[cfg(feature = "chapp")]
 mod data;
 mod files;

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+use super::clerks::Clerks;
 use super::files::Files;
 use super::listen;
 use super::options::{MAX_CLIENTS, Options};
@@ -10,6 +11,7 @@ use super::pid_file::{self, PidFile};
 use super::status::Status;
 use super::system::{self, Identity, Signal, Signals};
 use super::{Exit, Failure, logging};
+use crate::door;
 use crate::engine::{Engine, Kind, Limits, Setup};
 
 /// Descriptors that are not for clients: those who are told that it is full, the log, the journal, and some to
@@ -17,6 +19,9 @@ use crate::engine::{Engine, Kind, Limits, Setup};
 const RESERVED_DESCRIPTORS: usize = 32;
 /// The descriptors of a poll loop: what it polls, and what wakes it.
 const LOOP_DESCRIPTORS: usize = 2;
+/// The descriptors of a client that has a thread, and at whose door there is a clerk: its connection, and a pair by which
+/// the thread hears of what the clerk has to say.
+const HEARING_DESCRIPTORS: usize = 3;
 /// The memory mappings of a thread: its stack, the stack of its signals, and a guard for each; one to spare.
 const THREAD_MAPPINGS: usize = 5;
 /// Memory mappings that are not for the threads of clients.
@@ -48,8 +53,9 @@ pub(super) fn check(options: &Options) -> Result<(), Failure> {
     logging::start(options.log_level);
     let mut doors = options.doors.clone();
     Files::read(&mut doors)?;
-    let listeners = doors.addresses.iter().map(|(kind, addresses)| addresses.of(*kind).len()).sum();
-    let limits = limits(options, listeners)?;
+    let places = doors.addresses.iter().map(|(kind, addresses)| (*kind, addresses.of(*kind).len()));
+    let open: Vec<_> = places.flat_map(|(kind, count)| std::iter::repeat_n(kind, count)).collect();
+    let limits = limits(options, &open)?;
     let unset = || "none".to_owned();
     let (engine, loops) = match options.engine {
         Kind::Events { loops } => ("events", loops.to_string()),
@@ -66,6 +72,7 @@ pub(super) fn check(options: &Options) -> Result<(), Failure> {
         ("max-per-address", limits.max_per_address.to_string()),
     ]);
     rows.extend(doors.rows());
+    rows.extend(Clerks::rows(&doors)?);
     rows.extend([
         ("journal", options.journal.to_string()),
         ("high-mark", limits.high_mark.to_string()),
@@ -85,17 +92,20 @@ pub(super) fn serve(options: &Options) -> Result<(), Failure> {
     let mut doors = options.doors.clone();
     let files = Files::read(&mut doors)?;
     let opened = listen::open(&doors)?;
-    let limits = limits(options, opened.len())?;
+    let open: Vec<_> = opened.iter().map(|opened| opened.kind).collect();
+    let limits = limits(options, &open)?;
     let ready = listen::ready_lines(&doors, &opened);
     let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose()?;
+    let clerks = Clerks::prepare(&doors, &open, identity.as_ref())?;
     drop_privileges(identity.as_ref())?;
+    let clerks = clerks.hire()?;
     files.look_ahead();
     let engine = Engine::start(Setup {
         kind: options.engine,
         workers: options.workers,
         slow_workers: options.slow_workers,
         humble: system::be_humble,
-        clerks: Vec::new(),
+        clerks,
         limits,
         journal: options.journal,
         entrances: opened.into_iter().map(|opened| opened.entrance).collect(),
@@ -135,8 +145,8 @@ fn watch(engine: &Engine, signals: &Signals, files: &Files, started: Instant) {
     }
 }
 
-/// What the engine may use: as much as the system allows unless less is asked for.
-fn limits(options: &Options, listeners: usize) -> Result<Limits, Failure> {
+/// What the engine may use: as much as the system allows unless less is asked for. `open` has the door of each listener.
+fn limits(options: &Options, open: &[door::Kind]) -> Result<Limits, Failure> {
     let descriptors = system::raise_descriptor_limit()
         .map_err(|error| Failure::system("cannot learn the descriptor limit", &error))?;
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
@@ -144,14 +154,18 @@ fn limits(options: &Options, listeners: usize) -> Result<Limits, Failure> {
         Kind::Events { loops } => (loops.get(), usize::MAX),
         Kind::Threads => (1, system::mapping_limit().saturating_sub(RESERVED_MAPPINGS) / THREAD_MAPPINGS),
     };
-    let reserved = RESERVED_DESCRIPTORS + listeners + polls * LOOP_DESCRIPTORS;
+    let each = match options.engine {
+        Kind::Threads if open.iter().any(|kind| kind.has_clerk()) => HEARING_DESCRIPTORS,
+        _ => 1,
+    };
+    let reserved = RESERVED_DESCRIPTORS + open.len() + polls * LOOP_DESCRIPTORS;
     if descriptors <= reserved {
         let message = format!(
             "the limit of {descriptors} descriptors leaves no room for clients: raise it above {reserved}, or take fewer --loops"
         );
         return Err(Failure { exit: Exit::Failed, message });
     }
-    let room = (descriptors - reserved).min(threads).clamp(1, MAX_CLIENTS);
+    let room = ((descriptors - reserved) / each).min(threads).clamp(1, MAX_CLIENTS);
     let max_clients = options.max_clients.unwrap_or(room);
     if max_clients > room {
         let bound = if room == threads { "memory mappings" } else { "descriptors" };

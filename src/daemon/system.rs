@@ -54,6 +54,13 @@ pub(super) fn may_write(directory: &Path) -> io::Result<()> {
     })
 }
 
+/// Has a write beyond the limit of file sizes fail, as it does on a full disk, and not end the daemon.
+#[cfg(feature = "chapp")]
+pub(super) fn endure_file_limit() {
+    // SAFETY: it takes plain numbers, and no handler of ours is called.
+    let _ = unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// A signal that the daemon listens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {

@@ -2,7 +2,9 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Instant;
@@ -30,10 +32,15 @@ impl Engine {
 }
 
 /// The doors that there may be.
-const DOORS: [&str; 2] = ["lekt", "fmltp"];
+const DOORS: [&str; 3] = ["lekt", "fmltp", "chapp"];
 
 /// What closes all doors but LEKT, whose default addresses tests must not take.
-pub const CLOSED: &[&str] = if cfg!(feature = "fmltp") { &["--fmltp", "off"] } else { &[] };
+pub const CLOSED: &[&str] = match (cfg!(feature = "fmltp"), cfg!(feature = "chapp")) {
+    (true, true) => &["--fmltp", "off", "--chapp", "off"],
+    (true, false) => &["--fmltp", "off"],
+    (false, true) => &["--chapp", "off"],
+    (false, false) => &[],
+};
 
 /// A daemon that runs until the test is over.
 pub struct Daemon {
@@ -43,6 +50,8 @@ pub struct Daemon {
     addresses: Vec<SocketAddr>,
     output: Arc<Lines>,
     log: Arc<Lines>,
+    /// What it may have made by default.
+    state: Option<PathBuf>,
 }
 
 impl Daemon {
@@ -61,8 +70,8 @@ impl Daemon {
         if !args.contains(&"--lekt") {
             command.args(["--lekt", "127.0.0.1:0"]);
         }
-        if !args.contains(&"--fmltp") {
-            command.args(CLOSED);
+        for closed in CLOSED.chunks(2).filter(|closed| !args.contains(&closed[0])) {
+            command.args(closed);
         }
         let mut rest = args.iter();
         while let Some(arg) = rest.next() {
@@ -95,6 +104,8 @@ impl Daemon {
         {
             command.env_remove(name);
         }
+        // Whoever runs the tests may have a daemon of his own, whose data is no affair of theirs.
+        command.env_remove("XDG_STATE_HOME").env("STATE_DIRECTORY", state_directory());
         command
     }
 
@@ -113,7 +124,8 @@ impl Daemon {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let output = Lines::collect(child.stdout.take().unwrap());
         let log = Lines::collect(child.stderr.take().unwrap());
-        let mut daemon = Self { child, doors: Vec::new(), addresses: Vec::new(), output, log };
+        let state = state_of(command);
+        let mut daemon = Self { child, doors: Vec::new(), addresses: Vec::new(), output, log, state };
         let ready = daemon.output.wait(|lines, ended| match lines.len() >= listeners {
             true => Some(Some(lines.to_vec())),
             false => ended.then_some(None),
@@ -136,7 +148,8 @@ impl Daemon {
         let mut child = command.spawn().unwrap();
         let output = Lines::collect(child.stdout.take().unwrap());
         let log = Lines::collect(child.stderr.take().unwrap());
-        let mut daemon = Self { child, doors: Vec::new(), addresses: Vec::new(), output, log };
+        let state = state_of(command);
+        let mut daemon = Self { child, doors: Vec::new(), addresses: Vec::new(), output, log, state };
         let status = daemon.wait_for_exit();
         let bytes =
             |lines: &Lines| lines.all().iter().flat_map(|line| format!("{line}\n").into_bytes()).collect();
@@ -214,11 +227,28 @@ impl Drop for Daemon {
         let alive = matches!(self.child.try_wait(), Ok(None));
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.state.take().map(std::fs::remove_dir_all);
         if thread::panicking() {
             let state = if alive { "was alive" } else { "had ended" };
             println!("rollcalld {} {state}; its log: {:#?}", self.child.id(), self.log.all());
         }
     }
+}
+
+/// A directory of one daemon's own, which it makes when it needs it.
+fn state_directory() -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("rollcall-state-{}-{number}", std::process::id()))
+}
+
+/// That directory.
+fn state_of(command: &Command) -> Option<PathBuf> {
+    command
+        .get_envs()
+        .find(|(name, _)| *name == "STATE_DIRECTORY")
+        .and_then(|(_, path)| path)
+        .map(PathBuf::from)
 }
 
 /// The door that a ready line tells of, and where it is.

@@ -59,7 +59,9 @@ mod tests {
 
     #[test]
     fn what_is_named_goes_before_what_the_environment_says() {
-        let table: [(Option<&str>, &[(&str, &str)], Option<&str>); 10] = [
+        // What is named, what the environment says, and what is chosen.
+        type Row<'a> = (Option<&'a str>, &'a [(&'a str, &'a str)], Option<&'a str>);
+        let table: [Row<'_>; 10] = [
             (Some("/d"), &[("STATE_DIRECTORY", "/s"), ("HOME", "/h")], Some("/d")),
             (Some("d"), &[], Some("d")),
             (None, &[("STATE_DIRECTORY", "/s"), ("XDG_STATE_HOME", "/x")], Some("/s")),

@@ -13,6 +13,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::system::{self, Identity};
 use super::{Exit, Failure};
 use crate::chapp::store::{Store, StoreError, Work};
 use file::{Obstacle, Scrutiny};
@@ -54,6 +55,7 @@ enum Reading {
 impl Book {
     /// Opens the database in this directory, or makes a new one. Where it cannot be written, that is logged.
     pub(super) fn open(directory: &Path) -> Result<Self, Failure> {
+        system::endure_file_limit();
         let path = directory.join(NAME);
         let opened = look_through(&path).and_then(|_| open(&path));
         let state = match opened {
@@ -136,6 +138,17 @@ impl Reading {
                 StoreError(error.to_string())
             }
         })
+    }
+}
+
+/// Makes the directory of the database, for whoever the daemon is to become. Where that is not possible, it is tried again
+/// when the database is opened.
+pub(super) fn make_directory(path: &Path, identity: Option<&Identity>) -> Result<(), Failure> {
+    match directory::create(path, identity) {
+        Err(error) if !may_pass(&error) => {
+            Err(Failure::system(format_args!("cannot make the directory {}", path.display()), &error))
+        }
+        _ => Ok(()),
     }
 }
 

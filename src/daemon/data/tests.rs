@@ -157,7 +157,8 @@ fn what_is_no_database_of_ours_is_told_of_and_left_as_it_is() {
         transaction.open_table(meta).unwrap().insert("format", 2).unwrap();
         transaction.commit().unwrap();
     };
-    let table: [(&dyn Fn(&Path), &str); 4] = [
+    type Make<'a> = &'a dyn Fn(&Path);
+    let table: [(Make<'_>, &str); 4] = [
         (&|path| fs::write(path, "some text").unwrap(), "is damaged, and was left as it is"),
         (&|path| fs::write(path, [0; 100_000]).unwrap(), "is damaged, and was left as it is"),
         (&|path| drop(redb::Database::create(path).unwrap()), "it is not one of this program's"),
@@ -181,7 +182,7 @@ fn a_damaged_database_is_told_of_and_left_as_it_is() {
     let path = database(&place);
     let whole = fs::read(&path).unwrap();
     let (mut random, mut told) = (Random::new(5), 0);
-    for round in 0..200 {
+    for round in 0..120 {
         let mut damaged = whole.clone();
         match round % 4 {
             // The beginning tells where everything is.
@@ -210,7 +211,7 @@ fn a_damaged_database_is_told_of_and_left_as_it_is() {
             assert_eq!(range(&mut book, Table::Names, Order::Rising, 9).len(), 1);
         }
     }
-    assert!(told > 100, "{told}");
+    assert!(told > 60, "{told}");
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use getopts::{Matches, Options as Getopts};
 
+#[cfg(feature = "chapp")]
+use super::chapp::{self, Keeping};
 #[cfg(feature = "fmltp")]
 use super::fmltp::{self, Login};
 use super::read::seconds;
@@ -21,6 +23,9 @@ pub struct Doors {
     /// Who has to log in at the door FmLTP.
     #[cfg(feature = "fmltp")]
     pub login: Login,
+    /// What is kept for the door chapp.
+    #[cfg(feature = "chapp")]
+    pub keeping: Keeping,
 }
 
 /// Where a door is listened on.
@@ -57,6 +62,8 @@ pub(super) fn declare(all: &mut Getopts) {
     );
     #[cfg(feature = "fmltp")]
     fmltp::declare(all);
+    #[cfg(feature = "chapp")]
+    chapp::declare(all);
 }
 
 /// Reads them.
@@ -67,6 +74,8 @@ pub(super) fn read(matches: &Matches) -> Result<Doors, Failure> {
         settings: DoorSettings::default(),
         #[cfg(feature = "fmltp")]
         login: fmltp::login(matches)?,
+        #[cfg(feature = "chapp")]
+        keeping: chapp::read(matches)?,
     };
     if doors.addresses.iter().all(|(_, addresses)| *addresses == Addresses::Off) {
         let off: Vec<_> = Kind::ALL.iter().map(|kind| format!("--{} off", kind.name())).collect();
@@ -112,6 +121,9 @@ impl Doors {
             Kind::Lekt => Ok(()),
             #[cfg(feature = "fmltp")]
             Kind::Fmltp => self.login.allows_others(address),
+            // Nobody can log in there: who can reach it may take part.
+            #[cfg(feature = "chapp")]
+            Kind::Chapp => Ok(()),
         }
     }
 
@@ -122,6 +134,8 @@ impl Doors {
             Kind::Lekt => opening,
             #[cfg(feature = "fmltp")]
             Kind::Fmltp => opening + self.login.missing(),
+            #[cfg(feature = "chapp")]
+            Kind::Chapp => opening,
         }
     }
 
@@ -133,13 +147,18 @@ impl Doors {
     /// What is set, by the names of the options.
     pub(in crate::daemon) fn rows(&self) -> Vec<(&'static str, String)> {
         let lekt = &self.settings.lekt;
-        #[cfg_attr(not(feature = "fmltp"), expect(unused_mut, reason = "there is nothing to add"))]
+        #[cfg_attr(
+            not(any(feature = "chapp", feature = "fmltp")),
+            expect(unused_mut, reason = "there is nothing to add")
+        )]
         let mut rows = vec![
             ("handshake-timeout", lekt.handshake_timeout.as_secs().to_string()),
             ("heartbeat-timeout", lekt.heartbeat_timeout.as_secs().to_string()),
         ];
         #[cfg(feature = "fmltp")]
         rows.extend(fmltp::rows(&self.settings.fmltp, &self.login));
+        #[cfg(feature = "chapp")]
+        rows.extend(chapp::rows(&self.keeping));
         rows
     }
 }

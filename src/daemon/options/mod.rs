@@ -1,5 +1,7 @@
 //! The command line of `rollcalld`.
 
+#[cfg(feature = "chapp")]
+mod chapp;
 mod doors;
 #[cfg(feature = "fmltp")]
 mod fmltp;
@@ -13,6 +15,8 @@ use getopts::{Matches, Options as Getopts};
 
 use super::Failure;
 use crate::engine::Kind as EngineKind;
+#[cfg(feature = "chapp")]
+pub use chapp::Keeping;
 pub use doors::{Addresses, Doors};
 #[cfg(feature = "fmltp")]
 pub use fmltp::Login;

@@ -36,9 +36,9 @@ pub struct Server {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Input {
     Awaited,
+    /// Or it has not, for too long.
     Begun,
     Ended,
-    EndedAtOnce,
 }
 
 impl Session for Server {
@@ -81,13 +81,14 @@ impl Session for Server {
             Event::Answer(Answer::Toiled) => self.toiled(now, view, out),
             Event::Answer(Answer::Joined(_)) => self.joined(view, out),
             Event::Answer(Answer::Left | Answer::Clerk(_)) | Event::Mail(_) => (),
-            Event::Tick => return self.tick(now).map_err(|reason| self.refused(reason, view)),
-            Event::EndOfStream => {
-                self.input = match self.input {
-                    Input::Awaited | Input::EndedAtOnce => Input::EndedAtOnce,
-                    Input::Begun | Input::Ended => Input::Ended,
-                };
+            Event::Tick => {
+                if let Err(reason) = self.tick(now) {
+                    self.input = Input::Begun;
+                    return Err(self.refused(reason, view));
+                }
             }
+            Event::EndOfStream if self.input == Input::Begun => self.input = Input::Ended,
+            Event::EndOfStream => (),
             Event::Shutdown if matches!(self.state, State::Over) => (),
             Event::Shutdown => {
                 let fault = self.refused(Reason::ShuttingDown, view);
@@ -124,7 +125,8 @@ impl Session for Server {
     }
 
     fn ends_badly(&self) -> bool {
-        self.state.is_handshake() && self.input != Input::EndedAtOnce
+        // Who looks and hangs up may do so by a reset, because he has not even read what he was sent.
+        self.state.is_handshake() && self.input != Input::Awaited
     }
 }
 

@@ -121,6 +121,23 @@ fn who_lets_too_much_wait_is_closed() {
 }
 
 #[test]
+fn who_asks_more_than_can_be_answered_in_time_is_closed() {
+    let mut world = World::new();
+    let mut guest = Guest::quiet(&mut world, "ann");
+    let post = format!("POST\tann->bob|ID:1|message: {}||", "x".repeat(60_000));
+    let before = (0..100).take_while(|_| {
+        guest.sends(&mut world, &post);
+        !guest.closed
+    });
+    assert_eq!(before.count(), 19, "the first is said at once, and the last that waits may be beyond 1 MiB");
+
+    let mut guest = Guest::quiet(&mut world, "ann");
+    (0..40).for_each(|_| guest.sends(&mut world, "CONNECT\t->server|ID:7||"));
+    guest.waits(&mut world, 40 * 20);
+    assert_eq!((guest.statuses().len(), guest.said.len()), (40, 40));
+}
+
+#[test]
 fn last_words_keep_their_distance_and_the_deliveries_before_them_are_in_the_list() {
     let mut world = World::new();
     let mut guest = Guest::quiet(&mut world, "bob");

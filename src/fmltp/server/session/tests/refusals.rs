@@ -139,25 +139,26 @@ fn at_the_daemons_end_everybody_is_told_and_nothing_is_held_against_them() {
 }
 
 #[test]
-fn every_end_before_the_interpreter_is_ready_is_held_against_the_address() {
+fn an_end_between_the_first_byte_and_the_interpreter_is_held_against_the_address() {
     for authorization in [Off, On] {
         for sent in 0..=login().len() {
             let mut world = World::new();
             let guest = world.guest_after(authorization, &login()[..sent]);
-            assert_eq!(guest.session.ends_badly(), sent < 3, "after {sent} packets the connection breaks");
+            let badly = (1..3).contains(&sent);
+            assert_eq!(guest.session.ends_badly(), badly, "after {sent} packets the connection breaks");
         }
     }
 }
 
 #[test]
-fn an_end_of_stream_before_the_first_byte_is_not() {
+fn an_end_before_the_first_byte_is_not() {
     let table: &[(&[u8], bool)] =
         &[(b"", false), (b" ", true), (b"\n", true), (b"F", true), (b"FlexMusic,0.0.0\n", true)];
     for &(sent, badly) in table {
         let mut world = World::new();
         let mut guest = world.guest(Off);
         guest.send(&mut world, sent);
-        assert!(guest.session.ends_badly(), "another end, such as a reset");
+        assert_eq!(guest.session.ends_badly(), badly, "another end, such as a reset");
         guest.end_of_stream(&mut world);
         assert_eq!(guest.end, Some(End::Closed { badly }), "{}", sent.escape_ascii());
         guest.handle(&world, Event::EndOfStream);
