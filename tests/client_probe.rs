@@ -435,11 +435,12 @@ fn nobody_there_is_a_failed_step_as_well() {
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_nothing_is_tried() {
+    let doors = if cfg!(feature = "chapp") { "fmltp or chapp" } else { "fmltp" };
     let long = format!("{},0.0.0", "x".repeat(249));
     let told = format!("--name takes NAME,x.y.z, not \"{long}\": too long (byte 254)");
     let table: [(&[&str], &str); 9] = [
-        (&[], "the door has to be given: fmltp"),
-        (&["lekt", "localhost"], "\"lekt\" is no door that can be probed; write fmltp"),
+        (&[], &format!("the door has to be given: {doors}")),
+        (&["lekt", "localhost"], &format!("\"lekt\" is no door that can be probed; write {doors}")),
         (&["fmltp"], "SERVER has to be given, as HOST or HOST:PORT"),
         (&["fmltp", "a", "b"], "\"b\" is one argument too many"),
         (&["fmltp", "host:port"], "\"host:port\" is no address; write ADDR:PORT"),

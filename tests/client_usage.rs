@@ -11,6 +11,9 @@ use std::net::TcpListener;
 use support_client::Rollcall;
 
 const COMMANDS: &[&str] = &["list", "watch", "answer", "call", "chat", "demo"];
+/// Those that are there with the door chapp only.
+const CHAPP_COMMANDS: &[&str] =
+    if cfg!(feature = "chapp") { &["introduce", "post", "inbox", "probe"] } else { &[] };
 /// Those that are there with the door FmLTP only.
 const FMLTP_COMMANDS: &[&str] = if cfg!(feature = "fmltp") { &["passwd", "probe"] } else { &[] };
 
@@ -19,11 +22,11 @@ fn help_is_for_standard_output_and_ends_well() {
     for arguments in [&["help"][..], &["--help"], &["-h"]] {
         let ended = Rollcall::run(arguments, b"");
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
-        for command in COMMANDS.iter().chain(FMLTP_COMMANDS) {
+        for command in COMMANDS.iter().chain(CHAPP_COMMANDS).chain(FMLTP_COMMANDS) {
             assert!(ended.text().contains(&format!("\n    {command} ")), "{command}");
         }
     }
-    for command in COMMANDS.iter().chain(FMLTP_COMMANDS) {
+    for command in COMMANDS.iter().chain(CHAPP_COMMANDS).chain(FMLTP_COMMANDS) {
         let ended = Rollcall::run(&[command, "--help"], b"");
         assert_eq!(ended.code, Some(0));
         assert!(ended.text().starts_with(&format!("Usage: rollcall {command}")), "{}", ended.text());

@@ -19,6 +19,7 @@
 //! connection.
 
 pub mod clerk;
+pub mod client;
 pub mod desk;
 pub mod message;
 pub mod name;

@@ -35,6 +35,22 @@ pub enum Error {
         /// What it did.
         fault: Fault,
     },
+    /// The other side does not keep to the protocol of this name.
+    Garbled {
+        /// Who.
+        who: String,
+        /// The protocol.
+        protocol: &'static str,
+        /// What it did.
+        why: String,
+    },
+    /// It is not known whether something has arrived.
+    Unsure {
+        /// At whom.
+        who: String,
+        /// What.
+        what: String,
+    },
     /// The connection ended before it should have.
     Lost {
         /// With whom.
@@ -114,6 +130,16 @@ impl fmt::Display for Error {
                 write!(f, "{} does not speak LEKT as it should: {error}", Printable(who))
             }
             Self::Fault { who, fault } => write!(f, "gave up on {}: {fault}", Printable(who)),
+            Self::Garbled { who, protocol, why } => {
+                write!(f, "{} does not speak {protocol} as it should: {why}", Printable(who))
+            }
+            Self::Unsure { who, what } => {
+                write!(
+                    f,
+                    "it is not known whether {what} has reached {}; it was not sent again",
+                    Printable(who)
+                )
+            }
             Self::Lost { who, why } => write!(f, "lost {}: {why}", Printable(who)),
             Self::Stuck { who, step, why } => {
                 write!(f, "{} failed at the step \"{step}\": {why}", Printable(who))
@@ -131,7 +157,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// What the system said, without its number.
-fn plain(error: &io::Error) -> String {
+pub(super) fn plain(error: &io::Error) -> String {
     let said = error.to_string();
     match said.find(" (os error") {
         Some(end) => said[..end].to_lowercase(),

@@ -11,6 +11,8 @@
 
 mod backoff;
 mod call;
+#[cfg(feature = "chapp")]
+mod chat;
 mod clock;
 pub mod commands;
 mod error;

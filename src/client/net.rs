@@ -20,6 +20,9 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 6;
 /// The port where a server listens unless it is told otherwise.
 pub const SERVER_PORT: u16 = 7890;
+/// The same for a server of chapp.
+#[cfg(feature = "chapp")]
+pub(super) const CHAPP_PORT: u16 = 6969;
 
 /// `HOST:PORT` out of what a user typed; the port may be left out where there is a `default`.
 ///

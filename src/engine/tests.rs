@@ -91,6 +91,10 @@ impl crate::session::Clerk for Herald {
             };
             self.present.insert(from, ());
             let line = text(paper);
+            if line == b"big\n" {
+                send(Letter::answer(from, Box::new(vec![b'x'; BIG])));
+                continue;
+            }
             for &to in self.present.keys() {
                 send(Letter::unasked(to, Box::new(line.clone()), line.len()));
             }
@@ -128,6 +132,9 @@ impl House {
         stream
     }
 }
+
+/// More than the system buffers for a connection, and than anybody may be owed in letters.
+const BIG: usize = 32 << 20;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -209,6 +216,21 @@ fn who_does_not_fetch_his_letters_is_closed_and_the_others_are_not() {
             }
         }
         panic!("who is deaf is still there");
+    });
+}
+
+#[test]
+fn what_somebody_asked_for_does_not_count_as_letters() {
+    on_both_engines(|house| {
+        let (mut slow, mut other) = (house.connect(), house.connect());
+        say(&mut slow, "big\n");
+        // Now it is under way.
+        expect(&mut slow, "x");
+        say(&mut other, "hello\n");
+        expect(&mut other, "hello\nok 2\n");
+        let mut rest = vec![0; BIG - 1];
+        slow.read_exact(&mut rest).unwrap();
+        expect(&mut slow, "hello\n");
     });
 }
 

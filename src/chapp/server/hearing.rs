@@ -1,6 +1,6 @@
 //! What has come of the next request, and when ("End of a request", "Manner").
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::chapp::wire::frame::{End, Frame, PATIENCE, QUIET, as_it_stands, frame};
 use crate::chapp::wire::request::{Complaint, Request};
@@ -39,15 +39,19 @@ enum Text {
         searched: usize,
         /// When the last of them came.
         since: Instant,
-        flaw: Flaw,
+        looks: Looks,
     },
 }
 
-/// Whether something is known to be wrong with what has come, as it stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Flaw {
+/// What is known of a text that has not ended, as it stands.
+#[derive(Clone, Copy)]
+enum Looks {
+    /// It was not judged yet.
     Unknown,
-    Known,
+    /// Something is wrong with it.
+    Flawed,
+    /// Nothing is wrong with it, but it is not for time to end it.
+    Sound,
 }
 
 /// What comes of listening.
@@ -105,9 +109,17 @@ impl Hearing {
 
     /// When what has come may have become a request, if nothing more comes.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let Text::Some { since, flaw, .. } = self.text else { return None };
-        let quiet_counts = self.manner != Manner::EmptyLines && flaw == Flaw::Unknown;
-        Some(since + if quiet_counts { QUIET } else { PATIENCE })
+        let Text::Some { since, looks, .. } = self.text else { return None };
+        self.patience(looks).map(|patience| since + patience)
+    }
+
+    /// After how much silence a text is judged that looks like this; none: not by silence.
+    fn patience(&self, looks: Looks) -> Option<Duration> {
+        match (looks, self.manner) {
+            (Looks::Sound, _) => None,
+            (Looks::Flawed, _) | (Looks::Unknown, Manner::EmptyLines) => Some(PATIENCE),
+            (Looks::Unknown, _) => Some(QUIET),
+        }
     }
 
     /// Notes how much is there, and says how much of that was searched.
@@ -117,28 +129,40 @@ impl Hearing {
             Text::Some { length, searched, .. } if length == there => return searched,
             Text::Some { searched, .. } => searched,
         };
-        self.text = Text::Some { length: there, searched, since: now, flaw: Flaw::Unknown };
+        self.text = Text::Some { length: there, searched, since: now, looks: Looks::Unknown };
         searched
     }
 
     /// What becomes of a text that nothing ends but time, or that nothing more comes.
     fn ended_by_time<'a>(&mut self, now: Instant, text: &'a [u8]) -> Option<Result<Request<'a>, Complaint>> {
-        let Text::Some { since, flaw, .. } = &mut self.text else { return None };
-        let silence = now.saturating_duration_since(*since);
-        if self.input == Input::Ended || silence >= PATIENCE {
+        if self.input == Input::Ended {
             return Some(Request::parse(text));
         }
-        if silence < QUIET || self.manner == Manner::EmptyLines || *flaw == Flaw::Known {
+        let Text::Some { since, looks, .. } = self.text else { return None };
+        let silence = now.saturating_duration_since(since);
+        if self.patience(looks).is_none_or(|patience| silence < patience) {
             return None;
         }
         let request = Request::parse(text);
-        if request.is_err() {
-            // The rest may be on its way.
-            *flaw = Flaw::Known;
-            return None;
+        let looks = match (&request, self.manner) {
+            (Err(_), _) if silence < PATIENCE => Looks::Flawed,
+            // The rest may be on its way, however late it is: a message must not be cut in two.
+            (Ok(_), Manner::EmptyLines) => Looks::Sound,
+            (Ok(_), _) => {
+                self.behave(Manner::Quiet);
+                return Some(request);
+            }
+            (Err(_), _) => return Some(request),
+        };
+        self.look(looks);
+        None
+    }
+
+    /// Notes what is known of the text.
+    fn look(&mut self, like: Looks) {
+        if let Text::Some { looks, .. } = &mut self.text {
+            *looks = like;
         }
-        self.behave(Manner::Quiet);
-        Some(request)
     }
 
     /// The first request shows how a client ends them all.

@@ -9,7 +9,7 @@ use super::{Action, REQUEST_LIMIT, SEPARATOR, separator};
 
 /// After this time without more input a text ends that has nothing wrong with it.
 pub const QUIET: Duration = Duration::from_millis(20);
-/// After this time without more input any text ends.
+/// After this time without more input a text ends that has something wrong with it.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the front of some bytes is.

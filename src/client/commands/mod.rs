@@ -3,17 +3,25 @@
 mod answer;
 mod ask;
 mod call;
+#[cfg(feature = "chapp")]
+mod chapp;
 mod chat;
 mod deliver;
 mod demo;
 mod files;
+#[cfg(feature = "chapp")]
+mod inbox;
+#[cfg(feature = "chapp")]
+mod introduce;
 mod json;
 mod line;
 mod list;
 mod names;
 #[cfg(feature = "fmltp")]
 mod passwd;
-#[cfg(feature = "fmltp")]
+#[cfg(feature = "chapp")]
+mod post;
+#[cfg(any(feature = "chapp", feature = "fmltp"))]
 mod probe;
 #[cfg(feature = "fmltp")]
 mod prompt;
@@ -66,16 +74,45 @@ impl From<&Error> for Exit {
     }
 }
 
+/// The commands that are there with the door chapp only.
+#[cfg(feature = "chapp")]
+macro_rules! chapp_commands {
+    () => {
+        "    introduce  get a name at the door chapp, and show how
+    post       send the lines of standard input to a name at the door chapp
+    inbox      show the messages that came, and those that come, at the door chapp\n"
+    };
+}
+#[cfg(not(feature = "chapp"))]
+macro_rules! chapp_commands {
+    () => {
+        ""
+    };
+}
+
 /// The commands that are there with the door FmLTP only.
 #[cfg(feature = "fmltp")]
 macro_rules! fmltp_commands {
     () => {
-        "    passwd  say who may log in at the door FmLTP
-    probe   shake hands with a server, and tell how each step goes\n"
+        "    passwd     say who may log in at the door FmLTP\n"
     };
 }
 #[cfg(not(feature = "fmltp"))]
 macro_rules! fmltp_commands {
+    () => {
+        ""
+    };
+}
+
+/// The commands that are there with any door that can be probed.
+#[cfg(any(feature = "chapp", feature = "fmltp"))]
+macro_rules! probe_command {
+    () => {
+        "    probe      shake hands with a server, and tell how each step goes\n"
+    };
+}
+#[cfg(not(any(feature = "chapp", feature = "fmltp")))]
+macro_rules! probe_command {
     () => {
         ""
     };
@@ -87,15 +124,17 @@ Usage: rollcall COMMAND [OPTION]...
 See who is there, and talk to them.
 
 Commands:
-    list    show who is on the roll of a server, once
-    watch   tell who comes and goes, until interrupted
-    answer  take calls, and write what comes to standard output or into files
-    call    call somebody, and send standard input
-    chat    join the roll, see who comes and goes, and talk
-    demo    show the whole story in one terminal
+    list       show who is on the roll of a server, once
+    watch      tell who comes and goes, until interrupted
+    answer     take calls, and write what comes to standard output or into files
+    call       call somebody, and send standard input
+    chat       join the roll, see who comes and goes, and talk
+    demo       show the whole story in one terminal
 ",
+    chapp_commands!(),
     fmltp_commands!(),
-    "    help    print this, or the help of a command
+    probe_command!(),
+    "    help       print this, or the help of a command
 
 Options:
     -h, --help          print this and exit
@@ -153,9 +192,15 @@ fn find(name: &str) -> Result<Command, Error> {
         "call" => call::run,
         "chat" => chat::run,
         "demo" => demo::run,
+        #[cfg(feature = "chapp")]
+        "introduce" => introduce::run,
+        #[cfg(feature = "chapp")]
+        "post" => post::run,
+        #[cfg(feature = "chapp")]
+        "inbox" => inbox::run,
         #[cfg(feature = "fmltp")]
         "passwd" => passwd::run,
-        #[cfg(feature = "fmltp")]
+        #[cfg(any(feature = "chapp", feature = "fmltp"))]
         "probe" => probe::run,
         other => {
             let other = crate::wire::text::Printable(other);

@@ -1,5 +1,8 @@
 //! `rollcall probe`: shakes hands with a server as its clients do, and tells how each step goes.
 
+#[cfg(feature = "chapp")]
+mod chapp;
+#[cfg(feature = "fmltp")]
 mod fmltp;
 mod report;
 
@@ -12,66 +15,88 @@ use super::line::{self, Asked, Parsed};
 use super::screen::Colours;
 use crate::client::error::Error;
 use crate::client::net;
-use crate::fmltp::users::Name;
-use crate::fmltp::version::Greeting;
 use crate::wire::text::Printable;
-use fmltp::Plan;
-use report::{Format, Report};
+use report::Format;
 
-const BRIEF: &str = "Usage: rollcall probe fmltp [OPTION]... SERVER\n\
-    Shake hands with SERVER as a FlexMusic client does, and tell how each step goes and how long it takes.\n\
-    SERVER is HOST or HOST:PORT, the port being 8900 if it is left out.\n\
+const BRIEF: &str = "Usage: rollcall probe DOOR [OPTION]... SERVER\n\
+    Shake hands with SERVER as a client of DOOR does, and tell how each step goes and how long it takes.\n\
+    SERVER is HOST or HOST:PORT, the port being the usual one of DOOR if it is left out.\n\
     Exit status: 0 fine, 1 a step failed, 3 rejected, 5 unreachable.";
-/// Where an FmLTP server listens unless it is told otherwise.
-const FMLTP_PORT: u16 = 8900;
 /// A little more than what a server gives us for a step.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A door that can be probed.
+struct Door {
+    name: &'static str,
+    /// Where a server listens unless it is told otherwise.
+    port: u16,
+    run: fn(&Matches, Plan) -> Result<(), Error>,
+}
+
+/// What is the same for all doors.
+#[derive(Debug)]
+struct Plan {
+    /// `HOST:PORT`.
+    server: String,
+    /// How long each step may take.
+    timeout: Duration,
+    format: Format,
+}
+
+const DOORS: &[Door] = &[
+    #[cfg(feature = "fmltp")]
+    Door { name: "fmltp", port: fmltp::PORT, run: fmltp::run },
+    #[cfg(feature = "chapp")]
+    Door { name: "chapp", port: net::CHAPP_PORT, run: chapp::run },
+];
+
 pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
-    let mut options = Options::new();
-    options
-        .optopt(
-            "",
-            "user",
-            "log in as USER; the password is asked for, or is a line of standard input",
-            "USER",
-        )
-        .optopt("", "name", "what to say of ourselves (default FlexMusic,0.0.0)", "NAME,x.y.z")
-        .optopt("", "timeout", "how long a step may take, 0.1 to 3600 (default 10)", "SECS")
-        .optflag("", "json", "print one JSON object in place of the lines");
-    let matches = match line::parse(options, arguments, 2, BRIEF)? {
+    let names = DOORS.iter().map(|door| door.name).collect::<Vec<_>>().join(" or ");
+    let ports: Vec<_> = DOORS.iter().map(|door| format!("{} for {}", door.port, door.name)).collect();
+    let brief = format!("{BRIEF}\nDOOR is {names}; the port is {}.", ports.join(", "));
+    let matches = match line::parse(options(), arguments, 2, &brief)? {
         Parsed::Run(matches) => matches,
         Parsed::Help(text) => return Ok(Asked::Print(text)),
     };
-    match matches.free.first().map(String::as_str) {
-        Some("fmltp") => {}
-        Some(other) => {
-            let other = Printable(other);
-            return Err(Error::Usage(format!("\"{other}\" is no door that can be probed; write fmltp")));
-        }
-        None => return Err(Error::Usage("the door has to be given: fmltp".to_owned())),
-    }
-    let plan = plan(&matches)?;
-    let format = if matches.opt_present("json") { Format::Json } else { Format::Lines(Colours::of_stdout()) };
-    let mut report = Report::new(format, "fmltp", &plan.server);
-    let ended = fmltp::probe(&plan, &mut report);
-    report.end(ended.as_ref().err())?;
-    ended.map(|()| Asked::Done)
-}
-
-fn plan(matches: &Matches) -> Result<Plan, Error> {
+    let Some(typed) = matches.free.first() else {
+        return Err(Error::Usage(format!("the door has to be given: {names}")));
+    };
+    let Some(door) = DOORS.iter().find(|door| door.name == typed) else {
+        let typed = Printable(typed);
+        return Err(Error::Usage(format!("\"{typed}\" is no door that can be probed; write {names}")));
+    };
     let Some(server) = matches.free.get(1) else {
         return Err(Error::Usage("SERVER has to be given, as HOST or HOST:PORT".to_owned()));
     };
-    let server = net::place(server, Some(FMLTP_PORT))?;
-    let user = matches.opt_str("user").map(|user| {
-        Name::parse(&user).map_err(|error| Error::Usage(format!("{error}, not \"{}\"", Printable(&user))))
-    });
-    let greeting = matches.opt_str("name").map(|name| {
-        Greeting::parse_own(&name).map_err(|error| {
-            Error::Usage(format!("--name takes NAME,x.y.z, not \"{}\": {error}", Printable(&name)))
-        })
-    });
-    let timeout = line::seconds(matches, "timeout", TIMEOUT)?;
-    Ok(Plan { server, user: user.transpose()?, greeting: greeting.transpose()?.unwrap_or_default(), timeout })
+    let server = net::place(server, Some(door.port))?;
+    let timeout = line::seconds(&matches, "timeout", TIMEOUT)?;
+    let format = if matches.opt_present("json") { Format::Json } else { Format::Lines(Colours::of_stdout()) };
+    (door.run)(&matches, Plan { server, timeout, format }).map(|()| Asked::Done)
+}
+
+fn options() -> Options {
+    let mut options = Options::new();
+    #[cfg(feature = "fmltp")]
+    options.optopt(
+        "",
+        "user",
+        "fmltp: log in as USER; the password is asked for, or is a line of standard input",
+        "USER",
+    );
+    let name =
+        "what to say of ourselves (default for fmltp FlexMusic,0.0.0, for chapp probe- and our address)";
+    options
+        .optopt("", "name", name, "NAME")
+        .optopt("", "timeout", "how long a step may take, 0.1 to 3600 (default 10)", "SECS")
+        .optflag("", "json", "print one JSON object in place of the lines");
+    options
+}
+
+/// The words of a failed step, without where it failed.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Stuck { why, .. } => why.clone(),
+        Error::Rejected { reason, .. } => format!("rejected: {}", Printable(reason)),
+        other => other.to_string(),
+    }
 }

@@ -92,7 +92,7 @@ fn every_prefix_is_answered_as_far_as_it_goes() {
 }
 
 /// Conversations with bytes changed, dropped, doubled and cut: each text is answered with a whole reply,
-/// nothing is held beyond its bounds, and after two seconds nothing is left over.
+/// nothing is held beyond its bounds, and after two seconds nothing is left over but what is right so far.
 #[test]
 fn mutated_conversations_do_no_harm() {
     let golden =
@@ -129,6 +129,10 @@ fn mutated_conversations_do_no_harm() {
             }
         }
         guest.waits(&mut world, 4000);
+        let may_wait = guest.session.hearing.manner() == Manner::EmptyLines;
+        assert!(guest.unread.is_empty() || may_wait, "seed {seed}");
+        assert_eq!(guest.session.deadline(), None, "seed {seed}");
+        guest.ends(&mut world);
         assert!(guest.unread.is_empty() && guest.session.outbox.is_empty(), "seed {seed}");
         assert_eq!(guest.why, None, "seed {seed}");
         read_as_a_client_does(&guest.all().replace('|', "\\\n"), seed);

@@ -40,7 +40,15 @@ fn twenty_milliseconds_of_quiet_end_what_has_nothing_wrong_with_it() {
     let with_separator = format!("{POST}|");
     assert_eq!(answered_after(QUIET, &[(&with_separator, 19), ("", 1), ("|", 3000)]), [0, 1, 1]);
     assert_eq!(answered_after(QUIET, &[(POST, 19), (" there", 19), ("", 1)]), [0, 0, 1], "each byte counts");
-    assert_eq!(answered_after(EMPTY_LINE, &[(POST, 1999), ("", 1)]), [0, 1], "it marks its ends itself");
+}
+
+#[test]
+fn no_silence_ends_what_is_right_so_far_and_will_be_marked() {
+    let late = [(POST, 3_600_000), (" there", 3_600_000), ("|", 3_600_000), ("|", 0)];
+    assert_eq!(answered_after(EMPTY_LINE, &late), [0, 0, 0, 1]);
+    let made_wrong = [(POST, 5000), ("|and", 1999), ("", 1)];
+    assert_eq!(answered_after(EMPTY_LINE, &made_wrong), [0, 0, 1], "what has become wrong is judged");
+    assert_eq!(answered_after(EMPTY_LINE, &[("POST\tann->bob|ID:1", 1999), ("|message: hi", 5000)]), [0, 0]);
 }
 
 #[test]
@@ -97,6 +105,12 @@ fn nobody_is_ticked_without_need() {
     guest.happens(&mut world, Event::Tick);
     assert!(guest.said.len() == 1 && !guest.unread.is_empty(), "an early tick does nothing");
     assert_eq!(guest.session.deadline(), Some(world.now + Duration::from_millis(1999)));
+    guest.sends(&mut world, "ST\tann->bob|ID:1|message: hi");
+    guest.waits(&mut world, 2000);
+    assert_eq!(guest.session.deadline(), None, "nothing but more of it ends what is right so far");
+    assert!(guest.said.len() == 1 && !guest.unread.is_empty());
+    guest.ends(&mut world);
+    assert_eq!(guest.statuses(), [(100, 0), (100, 1)], "nothing more comes");
 }
 
 #[test]

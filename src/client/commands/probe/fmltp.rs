@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use getopts::Matches;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -20,6 +21,8 @@ use crate::fmltp::version::{Greeting, Version};
 use crate::wire::text::{Escaped, Printable};
 use words::{commands, cut, greeted, is_ready, misfit, named, said};
 
+/// Where a server listens unless it is told otherwise.
+pub(super) const PORT: u16 = 8900;
 const ADVICE: &str = "is a server running there? Start it, or name another SERVER";
 /// What the handshake goes through, in order.
 const HANDSHAKE: [&str; 6] = ["greeting", "group", "our key", "server key", "challenge", "ready"];
@@ -28,19 +31,36 @@ const EXCERPT: usize = 60;
 
 /// What to do.
 #[derive(Debug)]
-pub(super) struct Plan {
+struct Plan {
     /// `HOST:PORT`.
-    pub(super) server: String,
+    server: String,
     /// Who to log in as.
-    pub(super) user: Option<Name>,
+    user: Option<Name>,
     /// What we say of ourselves.
-    pub(super) greeting: Greeting,
+    greeting: Greeting,
     /// How long each step may take.
-    pub(super) timeout: Duration,
+    timeout: Duration,
+}
+
+pub(super) fn run(matches: &Matches, plan: super::Plan) -> Result<(), Error> {
+    let user = matches.opt_str("user").map(|user| {
+        Name::parse(&user).map_err(|error| Error::Usage(format!("{error}, not \"{}\"", Printable(&user))))
+    });
+    let greeting = matches.opt_str("name").map(|name| {
+        Greeting::parse_own(&name).map_err(|error| {
+            Error::Usage(format!("--name takes NAME,x.y.z, not \"{}\": {error}", Printable(&name)))
+        })
+    });
+    let (user, greeting) = (user.transpose()?, greeting.transpose()?.unwrap_or_default());
+    let mut report = Report::new(plan.format, "fmltp", &plan.server);
+    let plan = Plan { server: plan.server, user, greeting, timeout: plan.timeout };
+    let ended = probe(&plan, &mut report);
+    report.end(ended.as_ref().err())?;
+    ended
 }
 
 /// Goes through all steps, or as many as succeed.
-pub(super) fn probe(plan: &Plan, report: &mut Report) -> Result<(), Error> {
+fn probe(plan: &Plan, report: &mut Report) -> Result<(), Error> {
     let login = plan.user.as_ref().map_or(Ok(None), given)?;
     let began = Instant::now();
     let stream = net::connect_within(plan.timeout, &plan.server, ADVICE);
@@ -73,7 +93,7 @@ pub(super) fn probe(plan: &Plan, report: &mut Report) -> Result<(), Error> {
     if let Err(error) = &ended
         && !error.is_broken_pipe()
     {
-        dialogue.tell(Outcome::Failed, Told::new(reason(error), Value::Null))?;
+        dialogue.tell(Outcome::Failed, Told::new(super::reason(error), Value::Null))?;
     }
     ended
 }
@@ -289,15 +309,6 @@ impl Dialogue<'_> {
     fn overdue(&self) -> String {
         let what = if self.inflow.rest().is_empty() { "nothing" } else { "nothing whole" };
         format!("{what} came within {} s", self.plan.timeout.as_secs_f64())
-    }
-}
-
-/// The words of a failed step, without where it failed.
-fn reason(error: &Error) -> String {
-    match error {
-        Error::Stuck { why, .. } => why.clone(),
-        Error::Rejected { reason, .. } => format!("rejected: {}", Printable(reason)),
-        other => other.to_string(),
     }
 }
 
