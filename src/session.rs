@@ -181,7 +181,8 @@ pub enum Event {
     Opened,
     /// What the workers say to the session's ask.
     Answer(Answer),
-    /// The clerk has something to say, unasked. It comes while no ask is out.
+    /// The clerk has something to say, unasked. What he says while an ask is out comes before the answer to that,
+    /// and so a session must not ask for anything because of it.
     Mail(Paper),
     /// Time has passed. What has not been taken yet is received once more after it.
     Tick,
@@ -258,6 +259,7 @@ pub struct Output {
     pages: Vec<(usize, PageSlice)>,
     ask: Option<Ask>,
     close: bool,
+    apart: bool,
 }
 
 /// A piece of an output.
@@ -297,6 +299,11 @@ impl Output {
         self.ask = Some(ask);
     }
 
+    /// Has what was said until now sent by a write of its own, before anything more is judged.
+    pub fn apart(&mut self) {
+        self.apart = true;
+    }
+
     /// Closes the connection once everything is sent.
     pub fn close(&mut self) {
         self.close = true;
@@ -318,6 +325,12 @@ impl Output {
     #[inline]
     pub fn take_close(&mut self) -> bool {
         std::mem::take(&mut self.close)
+    }
+
+    /// Whether what was said is to be sent before anything more is judged; asking forgets it.
+    #[inline]
+    pub fn take_apart(&mut self) -> bool {
+        std::mem::take(&mut self.apart)
     }
 
     /// The own bytes, if there is nothing else.
@@ -353,6 +366,7 @@ impl Output {
     /// Forgets what was to be sent, and what memory a burst has taken beyond `keep` bytes.
     #[inline]
     pub fn clear(&mut self, keep: usize) {
+        self.apart = false;
         self.bytes.clear();
         if self.bytes.capacity() > keep {
             self.bytes.shrink_to(keep);

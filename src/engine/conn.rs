@@ -59,6 +59,8 @@ pub(super) struct Conn {
     input: Input,
     /// What the clerk had to say while an ask was out.
     held: Vec<Mail>,
+    /// How many bytes of letters are, at most, among those that wait to be sent.
+    letters: usize,
     /// Whether the clerk has to hear of the end.
     clerk: Clerk,
     permit: Permit,
@@ -138,6 +140,7 @@ impl Conn {
             behind: Behind::No,
             input: Input::Flowing,
             held: Vec::new(),
+            letters: 0,
             clerk: Clerk::Stranger,
             permit,
         }
@@ -285,7 +288,7 @@ impl Conn {
             else {
                 return judged;
             };
-            if out.len() > turn.high_mark {
+            if out.take_apart() || out.len() > turn.high_mark {
                 break;
             }
             match session.receive(turn.now, rest, &turn.view, out) {

@@ -11,27 +11,10 @@ use crate::session::Cooldown;
 /// How many addresses may cool down at a time at one door; beyond, the one that began first may come again.
 const COOLING_LIMIT: usize = 65_536;
 
-/// What counts as one address. An IPv6 address counts by its first 64 bits, which one customer has to himself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Source {
-    V4(u32),
-    V6(u64),
-}
-
-impl Source {
-    /// The source of a connection from `address`.
-    pub(super) fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self::V4(address.to_bits()),
-            IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
-        }
-    }
-}
-
 /// An address that has to answer for how its sessions at one door end.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Answerable {
-    source: Source,
+    address: IpAddr,
     /// The index of the door.
     door: u8,
 }
@@ -49,9 +32,9 @@ struct Door {
 
 #[derive(Default)]
 struct Cooling {
-    until: HashMap<Source, Instant>,
+    until: HashMap<IpAddr, Instant>,
     /// In the order in which they end, which is the one in which they began; one that began anew is in it again.
-    order: VecDeque<(Instant, Source)>,
+    order: VecDeque<(Instant, IpAddr)>,
 }
 
 impl Cooldowns {
@@ -70,15 +53,16 @@ impl Cooldowns {
     /// Who answers for a session at `door` with `address`, if anybody does.
     pub(super) fn answerable(&self, door: &'static str, address: IpAddr) -> Option<Answerable> {
         let index = self.doors.iter().position(|known| known.name == door)?;
-        let exempt = address.to_canonical().is_loopback() && !self.doors[index].rule.loopback;
+        let address = address.to_canonical();
+        let exempt = address.is_loopback() && !self.doors[index].rule.loopback;
         let door = u8::try_from(index).ok()?;
-        (!exempt).then(|| Answerable { source: Source::of(address), door })
+        (!exempt).then(|| Answerable { address, door })
     }
 
     /// How long he still has to wait, if he has to.
     pub(super) fn left(&self, who: Answerable, now: Instant) -> Option<Duration> {
         let door = self.doors.get(usize::from(who.door))?;
-        let until = *door.cooling.lock().until.get(&who.source)?;
+        let until = *door.cooling.lock().until.get(&who.address)?;
         let left = until.checked_duration_since(now).filter(|left| !left.is_zero())?;
         // It may have begun after `now` was asked for, on another thread.
         Some(left.min(door.rule.length))
@@ -89,27 +73,27 @@ impl Cooldowns {
         let Some(door) = self.doors.get(usize::from(who.door)) else { return };
         let mut cooling = door.cooling.lock();
         cooling.forget(now);
-        cooling.add(who.source, now + door.rule.length);
+        cooling.add(who.address, now + door.rule.length);
     }
 }
 
 impl Cooling {
     /// Lets those go whose time is over, and room for one more be.
     fn forget(&mut self, now: Instant) {
-        while let Some(&(until, source)) = self.order.front() {
+        while let Some(&(until, address)) = self.order.front() {
             if until > now && self.order.len() < COOLING_LIMIT {
                 return;
             }
             self.order.pop_front();
-            if self.until.get(&source) == Some(&until) {
-                self.until.remove(&source);
+            if self.until.get(&address) == Some(&until) {
+                self.until.remove(&address);
             }
         }
     }
 
-    fn add(&mut self, source: Source, until: Instant) {
-        self.until.insert(source, until);
-        self.order.push_back((until, source));
+    fn add(&mut self, address: IpAddr, until: Instant) {
+        self.until.insert(address, until);
+        self.order.push_back((until, address));
     }
 }
 
@@ -133,8 +117,9 @@ mod tests {
         assert_eq!(cooldowns.left(who("10.0.0.2"), now), None);
         assert_eq!(cooldowns.left(who("10.0.0.1"), now + MINUTE), None);
         cooldowns.begin(who("2001:db8::1"), now);
-        assert_eq!(cooldowns.left(who("2001:db8::2"), now), Some(MINUTE));
-        assert_eq!(cooldowns.left(who("2001:db8:0:1::1"), now), None);
+        assert_eq!(cooldowns.left(who("2001:db8::1"), now), Some(MINUTE));
+        // A neighbour in the same network is somebody else.
+        assert_eq!(cooldowns.left(who("2001:db8::2"), now), None);
         assert!(cooldowns.answerable("kind", [10, 0, 0, 1].into()).is_none());
     }
 

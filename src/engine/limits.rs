@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::cooldown::{Answerable, Cooldowns, Source};
+use super::cooldown::{Answerable, Cooldowns};
 use crate::session::{Caller, Refusal};
 
 /// How many connections may be told at a time that they cannot be let in; beyond, they are closed unheard.
@@ -82,6 +82,23 @@ enum Holder {
         caller: Caller,
     },
     Refused,
+}
+
+/// What counts as one address. An IPv6 address counts by its first 64 bits, which one customer has to himself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Source {
+    V4(u32),
+    V6(u64),
+}
+
+impl Source {
+    /// The source of a connection from `address`.
+    fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address.to_bits()),
+            IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
+        }
+    }
 }
 
 impl Gate {

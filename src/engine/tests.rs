@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::thread;
 
 use super::*;
 use crate::session::{
@@ -10,7 +11,7 @@ use crate::session::{
     View,
 };
 
-/// A line is for the clerk, who passes it on to everybody, and then answers `ok`; `slow` is toiled over.
+/// A line is for the clerk, who passes it on to everybody, and then answers `ok`; `slow` and `late` are toiled over.
 struct Hall;
 
 struct Guest {
@@ -41,6 +42,12 @@ impl Session for Guest {
         let line = &bytes[..=end];
         match line {
             b"slow\n" => out.ask(Ask::Toil(Effort::Brief)),
+            b"late\n" => {
+                // Long enough for the peer to be gone when this is sent.
+                thread::sleep(Duration::from_millis(4));
+                out.bytes().extend_from_slice(b"so late\n");
+                out.ask(Ask::Toil(Effort::Brief));
+            }
             b"bad\n" => return Err(Fault::told("it is bad", b"bye\n".to_vec())),
             _ => out.ask(Ask::Clerk(Box::new(line.to_vec()))),
         }
@@ -84,6 +91,10 @@ impl crate::session::Clerk for Herald {
             };
             self.present.insert(from, ());
             let line = text(paper);
+            if line == b"big\n" {
+                send(Letter::answer(from, Box::new(vec![b'x'; BIG])));
+                continue;
+            }
             for &to in self.present.keys() {
                 send(Letter::unasked(to, Box::new(line.clone()), line.len()));
             }
@@ -121,6 +132,9 @@ impl House {
         stream
     }
 }
+
+/// More than the system buffers for a connection, and than anybody may be owed in letters.
+const BIG: usize = 32 << 20;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -202,5 +216,40 @@ fn who_does_not_fetch_his_letters_is_closed_and_the_others_are_not() {
             }
         }
         panic!("who is deaf is still there");
+    });
+}
+
+#[test]
+fn what_somebody_asked_for_does_not_count_as_letters() {
+    on_both_engines(|house| {
+        let (mut slow, mut other) = (house.connect(), house.connect());
+        say(&mut slow, "big\n");
+        // Now it is under way.
+        expect(&mut slow, "x");
+        say(&mut other, "hello\n");
+        expect(&mut other, "hello\nok 2\n");
+        let mut rest = vec![0; BIG - 1];
+        slow.read_exact(&mut rest).unwrap();
+        expect(&mut slow, "hello\n");
+    });
+}
+
+#[test]
+fn a_connection_that_breaks_while_it_asks_is_gone() {
+    on_both_engines(|house| {
+        for _ in 0..20 {
+            let mut guest = house.connect();
+            say(&mut guest, "slow\n");
+            expect(&mut guest, "toiled 1\n");
+            say(&mut guest, "late\n");
+            // It has been read when this resets the connection, and is not answered yet.
+            thread::sleep(Duration::from_millis(1));
+            socket2::SockRef::from(&guest).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        let patience = Instant::now() + PATIENCE;
+        while house.engine.usage().clients > 0 {
+            assert!(Instant::now() < patience, "{:?}", house.engine.usage());
+            thread::yield_now();
+        }
     });
 }

@@ -30,11 +30,14 @@ impl Conn {
         out: &mut Output,
     ) {
         let held: usize = self.held.iter().map(|mail| mail.size).sum();
+        // What is owed may be answers, too, which the peer has asked for: they do not count.
+        let letters = self.letters.min(owed) + held + mail.size;
         match self.phase {
-            Phase::Open | Phase::Asking if owed + held + mail.size > OWED_LIMIT => {
-                self.overrun(turn.now, out);
+            Phase::Open | Phase::Asking if letters > OWED_LIMIT => self.overrun(turn.now, out),
+            Phase::Open => {
+                self.letters = letters;
+                self.handle(Event::Mail(mail.paper), turn, out);
             }
-            Phase::Open => self.handle(Event::Mail(mail.paper), turn, out),
             // It is older than the answer, and goes before it.
             Phase::Asking => self.held.push(mail),
             _ => {}
@@ -44,7 +47,7 @@ impl Conn {
     /// More is owed to the peer than it fetches.
     pub(in crate::engine) fn overrun(&mut self, now: Instant, out: &mut Output) {
         if let Phase::Open | Phase::Asking = self.phase {
-            let why = format!("it is owed more than {OWED_LIMIT} bytes and does not fetch them");
+            let why = format!("it is owed more than {OWED_LIMIT} bytes of letters and does not fetch them");
             let asking = matches!(self.phase, Phase::Asking);
             self.fail(Fault { level: log::Level::Info, ..Fault::silent(why) }, now, out);
             if asking {
@@ -76,6 +79,7 @@ impl Conn {
         match std::mem::replace(&mut self.phase, Phase::Open) {
             Phase::Asking => {
                 for mail in std::mem::take(&mut self.held) {
+                    self.letters += mail.size;
                     self.handle(Event::Mail(mail.paper), turn, out);
                 }
                 let ends = turn.stage == Stage::Stopping || answer.is_none();

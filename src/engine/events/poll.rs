@@ -169,18 +169,17 @@ impl Loop {
     /// Passes on what a connection has to say and to ask.
     #[inline]
     fn pass_on(&mut self, slot: u32) {
+        let name = self.slots.name(slot);
         let Some(link) = self.slots.at(slot) else { return };
+        // The ask goes first: where the connection breaks while it is sent to, the session has to be on its way.
+        let ask = self.out.take_ask().and_then(|ask| {
+            let mailbox: Arc<dyn Mailbox> = self.inbox.handle.clone();
+            Task::new(ask, &mut link.conn, (mailbox, name))
+        });
         link.send(&self.out);
         self.out.clear(KEEP_LIMIT);
         let partings = Task::partings(&mut link.conn);
-        if let Some(ask) = self.out.take_ask() {
-            let mailbox: Arc<dyn Mailbox> = self.inbox.handle.clone();
-            let reply = (mailbox, self.slots.name(slot));
-            let Some(link) = self.slots.at(slot) else { return };
-            let task = Task::new(ask, &mut link.conn, reply);
-            task.into_iter().for_each(|task| self.asks.push(task));
-        }
-        partings.for_each(|task| self.asks.push(task));
+        ask.into_iter().chain(partings).for_each(|task| self.asks.push(task));
     }
 
     #[inline]

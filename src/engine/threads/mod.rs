@@ -145,6 +145,7 @@ fn receive(
         letterbox,
         ear,
         armed: None,
+        looked_up: false,
         stage: Stage::Running,
         out,
     };
@@ -166,6 +167,8 @@ struct Attendant {
     ear: Option<Ear>,
     /// The time that a read may block, as the socket knows it.
     armed: Option<Duration>,
+    /// Whether a read has blocked for so long in vain: the next one's time is to be set anew.
+    looked_up: bool,
     stage: Stage,
     out: Output,
 }
@@ -275,7 +278,7 @@ impl Attendant {
             Ok(0) => self.conn.end_of_stream(),
             Ok(count) => self.with_conn(|conn, turn, out| conn.receive(&buffer[..count], turn, out)),
             Err(error) if is_timeout(&error) => {
-                self.armed = None;
+                self.looked_up = true;
                 // The daemon may have slept longer than the peer did: what has come meanwhile is read first.
                 if self.conn.deadline().is_some_and(|deadline| deadline > began) {
                     return;
@@ -300,11 +303,14 @@ impl Attendant {
     }
 
     /// Has the next read block no longer than the deadline allows. A socket that looks up earlier than it
-    /// has to is left as it is, so that a heartbeat costs no system call for this.
+    /// has to is left as it is, so that a heartbeat costs no system call for this; one that need not look up at
+    /// all is told so.
     fn arm(&mut self) -> io::Result<()> {
-        let Some(deadline) = self.conn.deadline() else { return Ok(()) };
+        let Some(deadline) = self.conn.deadline() else {
+            return if self.armed.take().is_some() { self.stream.set_read_timeout(None) } else { Ok(()) };
+        };
         let needed = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        if self.armed.is_none_or(|armed| needed < armed) {
+        if std::mem::take(&mut self.looked_up) || self.armed.is_none_or(|armed| needed < armed) {
             self.stream.set_read_timeout(Some(needed))?;
             self.armed = Some(needed);
         }

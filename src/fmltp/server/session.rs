@@ -70,6 +70,10 @@ impl Session for Server {
             }
             State::Over => Ok(0),
         };
+        if !out.is_empty() {
+            // Each packet is one write ("Phases").
+            out.apart();
+        }
         taken.map_err(|reason| self.refused(reason, view))
     }
 
@@ -95,6 +99,9 @@ impl Session for Server {
                 self.enter(State::Over, "the daemon is about to end");
                 return Err(fault);
             }
+        }
+        if !out.is_empty() {
+            out.apart();
         }
         Ok(())
     }

@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(line("connect", Outcome::Done, 240, "there"), "connect     done          0.2 ms  there");
         assert_eq!(
             line("server key", Outcome::Failed, 10_000_049, "x"),
-            "server key  failed   10000.0 ms  x"
+            "server key  failed    10000.0 ms  x"
         );
         assert_eq!(line("login", Outcome::Skipped, 0, ""), "login       skipped       0.0 ms");
     }

@@ -122,6 +122,7 @@ impl Guest {
     }
 
     fn follow(&mut self, world: &mut World, mut out: Output) {
+        assert_eq!(out.take_apart(), !out.is_empty(), "each packet is a write of its own");
         self.sent.extend_from_slice(out.plain().unwrap());
         if out.take_close() {
             assert!(self.session.deadline().is_none());
