@@ -73,6 +73,14 @@ impl Kind {
     }
 }
 
+/// The names of the doors that are not built in.
+pub const ABSENT: &[&str] = &[
+    #[cfg(not(feature = "fmltp"))]
+    "fmltp",
+    #[cfg(not(feature = "chapp"))]
+    "chapp",
+];
+
 /// The port of LEKT, for servers and for whoever looks for one.
 pub const LEKT_PORT: u16 = 7890;
 /// The port of FmLTP.

@@ -280,7 +280,7 @@ fn a_rejection_ends_with_3_wherever_it_comes() {
 #[test]
 fn what_goes_wrong_is_told_with_its_step() {
     type Script = fn(&mut Server);
-    let table: [(Script, &str, &str); 8] = [
+    let table: [(Script, &str, &str); 10] = [
         (
             |server| server.says("HTTP/1.1 400 Bad Request\r\n\r\n"),
             "greeting",
@@ -327,6 +327,24 @@ fn what_goes_wrong_is_told_with_its_step() {
             },
             "ready",
             "it closed the connection in mid-sentence, or what it said was sealed with another key",
+        ),
+        (
+            |server| {
+                server.greets(GREETING);
+                let (key, _) = server.agrees();
+                server.seals(&key, "120 FmLTP/1.0 Interpreter Ready.\r\n");
+            },
+            "ready",
+            "it says 120, the server's stepping is higher, and should say 100",
+        ),
+        (
+            |server| {
+                server.greets("FlexMusic,1.0.0\r\n");
+                let (key, _) = server.agrees();
+                server.seals(&key, WANTS_PASSWORD);
+            },
+            "ready",
+            "it is ready, and should refuse us: the versions are of different classes",
         ),
         (
             |server| {
@@ -386,7 +404,9 @@ fn nobody_there_is_a_failed_step_as_well() {
 #[test]
 fn a_wrong_command_line_ends_with_2_and_nothing_is_tried() {
     let doors = if cfg!(feature = "chapp") { "fmltp or chapp" } else { "fmltp" };
-    let table: [(&[&str], &str); 8] = [
+    let long = format!("{},0.0.0", "x".repeat(249));
+    let told = format!("--name takes NAME,x.y.z, not \"{long}\": too long (byte 254)");
+    let table: [(&[&str], &str); 9] = [
         (&[], &format!("the door has to be given: {doors}")),
         (&["lekt", "localhost"], &format!("\"lekt\" is no door that can be probed; write {doors}")),
         (&["fmltp"], "SERVER has to be given, as HOST or HOST:PORT"),
@@ -397,6 +417,7 @@ fn a_wrong_command_line_ends_with_2_and_nothing_is_tried() {
             &["fmltp", "a", "--name", "me"],
             "--name takes NAME,x.y.z, not \"me\": no comma behind a name (byte 2)",
         ),
+        (&["fmltp", "a", "--name", &long], &told),
         (&["fmltp", "a", "--password", "x"], "there is no option --password"),
     ];
     for (arguments, what) in table {

@@ -168,13 +168,14 @@ fn a_socket_handed_over_is_for_the_door_of_its_name(engine: Engine) {
     }
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let table: [(&[&str], &[&str]); 7] = [
+    let table: [(&[&str], &[&str]); 8] = [
         (&[], &["lekt"]),
         (&["lekt"], &["lekt"]),
         (&["fmltp"], &["fmltp"]),
         (&[""], &["lekt"]),
         (&["rollcalld.socket"], &["lekt"]),
         (&["Fmltp"], &["lekt"]),
+        (&["rollcalld-fmltp.socket"], &["lekt"]),
         (&["fmltp", "unknown"], &["fmltp", "lekt"]),
     ];
     for (names, doors) in table {
@@ -189,6 +190,14 @@ fn a_socket_handed_over_is_for_the_door_of_its_name(engine: Engine) {
         }
         assert!(daemon.terminate().success());
         assert_eq!(daemon.output(), wanted, "{names:?}");
+        let is_meant = |name: &&str| ["", "unknown", "rollcalld.socket", "lekt", "fmltp"].contains(name);
+        for name in names {
+            let warning = format!(
+                "warn: the socket {name:?} is named after no door that is built in: it is taken for lekt"
+            );
+            let is_warned_of = daemon.log().iter().any(|line| line.ends_with(&warning));
+            assert_eq!(is_warned_of, !is_meant(name), "{name:?}");
+        }
     }
     // Addresses that are asked for are listened on as well.
     let args = ["--fmltp", "127.0.0.1:0"];

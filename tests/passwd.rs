@@ -307,12 +307,20 @@ fn the_file_stays_its_owners() {
     assert_eq!((there.uid(), there.gid(), mode(&file)), (65_534, 65_534, 0o600));
 }
 
+/// What is done at a question.
+enum Done {
+    Typed(&'static [u8]),
+    /// This signal is sent to the program.
+    Sent(&'static str),
+}
+
 /// Runs the program on a terminal of its own, and then says how that ended and whether the terminal has its echo;
-/// types `answers`, each after its question.
-fn on_a_terminal(file: &str, answers: &[(&str, &str)]) -> Option<String> {
+/// what is done comes each after its question.
+fn on_a_terminal(file: &str, answers: &[(&str, Done)]) -> Option<String> {
     let program = support_client::command(["list"]).get_program().to_owned();
     let mut script = Command::new("script");
-    let command = r#"tty; "$PROGRAM" passwd "$FILE" alice; echo "ended with $?"; stty -a"#;
+    let command = r#"trap : INT; tty; sh -c 'echo "process $$"; exec "$PROGRAM" passwd "$FILE" alice'
+        echo "ended with $?"; stty -a"#;
     script.args(["-qec", command, "/dev/null"]).env("PROGRAM", program).env("FILE", file);
     if Command::new("script").arg("--version").stdout(Stdio::null()).status().is_err() {
         println!("skipped: there is no script(1) to make a terminal");
@@ -320,19 +328,27 @@ fn on_a_terminal(file: &str, answers: &[(&str, &str)]) -> Option<String> {
     }
     let mut terminal = Rollcall::spawn(&mut script);
     let name = terminal.shows("/dev/").trim_end().to_owned();
+    let process = terminal.shows("process ").trim_end().replace("process ", "").parse().unwrap();
     let is_silent = || {
         let said = Command::new("stty").args(["-F", &name, "-a"]).output().unwrap().stdout;
         String::from_utf8(said).unwrap().contains(" -echo ")
     };
     for (question, answer) in answers {
-        // The question comes a moment before the echo goes.
+        // The echo goes a moment before the question comes, and is there again between two questions.
         process::eventually(question, || terminal.shown().contains(question) && is_silent());
-        terminal.types(answer);
+        match answer {
+            Done::Typed(bytes) => terminal.types(bytes),
+            Done::Sent(signal) => process::signal(process, signal),
+        }
     }
     terminal.shows("ended with ");
     let ended = terminal.finish();
     let shown = ended.text().replace('\r', "");
-    assert!(shown.contains(" echo ") && !shown.contains(" -echo "), "the echo is back: {shown}");
+    let words: Vec<_> = shown.split_whitespace().collect();
+    for flag in ["echo", "icanon", "isig"] {
+        assert!(words.contains(&flag), "{flag} is not back: {shown}");
+    }
+    assert!(shown.contains(" susp = ^Z;"), "{shown}");
     Some(shown)
 }
 
@@ -340,9 +356,12 @@ fn on_a_terminal(file: &str, answers: &[(&str, &str)]) -> Option<String> {
 fn on_a_terminal_it_is_asked_for_twice_and_not_shown() {
     let place = Place::new();
     let file = place.text("users");
-    let answers = [("New password of alice: ", "long-enough\n"), ("Once more: ", "long-enough\n")];
+    let answers = [
+        ("New password of alice: ", Done::Typed(b"long-enough\n")),
+        ("Once more: ", Done::Typed(b"wrong\x15long-enouhg\x7f\x7fgh\n")),
+    ];
     let Some(shown) = on_a_terminal(&file, &answers) else { return };
-    assert!(shown.contains("ended with 0") && !shown.contains("long-enough"), "{shown}");
+    assert!(shown.contains("ended with 0") && !shown.contains("long-enou"), "{shown}");
     assert!(is_right(&file, "alice", "long-enough"));
 }
 
@@ -350,7 +369,10 @@ fn on_a_terminal_it_is_asked_for_twice_and_not_shown() {
 fn on_a_terminal_two_passwords_that_differ_change_nothing() {
     let place = Place::new();
     let file = place.text("users");
-    let answers = [("New password of alice: ", "long-enough\n"), ("Once more: ", "long-enouhg\n")];
+    let answers = [
+        ("New password of alice: ", Done::Typed(b"long-enough\n")),
+        ("Once more: ", Done::Typed(b"long-enouhg\n")),
+    ];
     let Some(shown) = on_a_terminal(&file, &answers) else { return };
     assert!(
         shown.contains("that was not the same password twice") && shown.contains("ended with 1"),
@@ -360,11 +382,40 @@ fn on_a_terminal_two_passwords_that_differ_change_nothing() {
 }
 
 #[test]
-fn an_interrupted_question_leaves_the_terminal_as_it_was() {
-    let place = Place::new();
-    let Some(shown) = on_a_terminal(&place.text("users"), &[("New password of alice: ", "long\u{3}")]) else {
-        return;
-    };
-    assert!(shown.contains("ended with 130"), "{shown}");
-    assert_eq!(files(&place), [""; 0]);
+fn on_a_terminal_only_fit_passwords_are_taken_and_nothing_is_cut() {
+    let table: [(&[u8], &str); 4] = [
+        // Latin-1, with a letter that would begin one of two bytes in UTF-8 at the end.
+        (b"p\xe4sswort\n", "a password is UTF-8"),
+        (b"long-enough\xc3\n", "a password is UTF-8"),
+        ([[b'x'; 73].as_slice(), b"\n"].concat().leak(), "a password has at most 72 bytes"),
+        (b"\x04", "cannot ask for a password on the terminal: unexpected end of file"),
+    ];
+    for (typed, says) in table {
+        let place = Place::new();
+        let answers = [("New password of alice: ", Done::Typed(typed))];
+        let Some(shown) = on_a_terminal(&place.text("users"), &answers) else { return };
+        assert!(
+            shown.contains(&format!("rollcall: {says}\n")) && shown.contains("ended with 1\n"),
+            "{shown}"
+        );
+        assert_eq!(files(&place), [""; 0]);
+    }
+}
+
+#[test]
+fn a_question_that_a_signal_ends_leaves_the_terminal_as_it_was() {
+    let table = [
+        (Done::Typed(b"long\x03"), 130),
+        (Done::Sent("INT"), 130),
+        (Done::Sent("TERM"), 143),
+        (Done::Sent("HUP"), 129),
+    ];
+    for (what, code) in table {
+        let place = Place::new();
+        let Some(shown) = on_a_terminal(&place.text("users"), &[("New password of alice: ", what)]) else {
+            return;
+        };
+        assert!(shown.contains(&format!("ended with {code}\n")), "{shown}");
+        assert_eq!(files(&place), [""; 0]);
+    }
 }

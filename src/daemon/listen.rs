@@ -72,10 +72,18 @@ struct Listening {
     origin: Origin,
 }
 
+/// What a socket is called that nobody has named: by nothing, by a supervisor, or after the unit of LEKT.
+const UNNAMED: [&str; 3] = ["", "unknown", "rollcalld.socket"];
+
 /// A socket that was handed over is for the door of its name, and for LEKT if there is none of that name.
 fn take(one: HandedOver, doors: &Doors) -> Result<Listening, Failure> {
     let HandedOver { listener, name } = one;
-    let kind = door::Kind::named(&name).unwrap_or(door::Kind::Lekt);
+    let kind = door::Kind::named(&name).unwrap_or_else(|| {
+        if !UNNAMED.contains(&name.as_str()) {
+            log::warn!("the socket {name:?} is named after no door that is built in: it is taken for lekt");
+        }
+        door::Kind::Lekt
+    });
     let name = kind.name();
     if doors.addresses.contains(&(kind, Addresses::Off)) {
         return Err(Failure::usage(format!(

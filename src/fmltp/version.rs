@@ -102,6 +102,15 @@ impl Greeting {
         Ok(Self { name: name.into(), version })
     }
 
+    /// Takes what we are to say of ourselves, in which the line end has to have room as well.
+    pub fn parse_own(text: &str) -> Result<Self, GreetingError> {
+        const LIMIT: usize = GREETING_LIMIT - "\r\n".len();
+        if text.len() > LIMIT {
+            return Err(GreetingError { at: LIMIT, problem: GreetingProblem::TooLong });
+        }
+        Self::parse(text)
+    }
+
     /// Whether the name starts as the name of every valid program does.
     pub fn is_flexmusic(&self) -> bool {
         self.name.starts_with("FlexMusic")

@@ -1,10 +1,11 @@
 //! Where a password comes from.
 
+mod terminal;
+
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use zeroize::Zeroizing;
 
 use crate::client::error::Error;
@@ -66,32 +67,7 @@ fn read_line(mut input: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
 
 /// Asks on the terminal, without echo.
 fn ask(question: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let asking = |cause| Error::local("ask for a password on the terminal", cause);
-    // On Ctrl-C rpassword interrupts us while the terminal is still without echo, which would stay so.
-    let held = Held::new(Signal::SIGINT).map_err(asking)?;
-    let typed = rpassword::prompt_password(question).map(|typed| Zeroizing::new(typed.into_bytes()));
-    drop(held);
-    typed.map_err(asking)
-}
-
-/// A signal that waits until this is dropped.
-struct Held {
-    before: SigSet,
-}
-
-impl Held {
-    fn new(signal: Signal) -> io::Result<Self> {
-        let set = SigSet::from_iter([signal]);
-        Ok(Self { before: set.thread_swap_mask(SigmaskHow::SIG_BLOCK)? })
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Err(error) = self.before.thread_set_mask() {
-            log::warn!("interrupts stay held back: {error}");
-        }
-    }
+    terminal::ask(question).map_err(|cause| Error::local("ask for a password on the terminal", cause))
 }
 
 #[cfg(test)]

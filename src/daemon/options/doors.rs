@@ -11,7 +11,7 @@ use super::chapp::{self, Keeping};
 use super::fmltp::{self, Login};
 use super::read::seconds;
 use crate::daemon::Failure;
-use crate::door::{DoorSettings, Kind};
+use crate::door::{ABSENT, DoorSettings, Kind};
 
 /// What is said about the doors.
 #[derive(Debug, Clone)]
@@ -66,6 +66,14 @@ pub(super) fn declare(all: &mut Getopts) {
     chapp::declare(all);
 }
 
+/// Declares what the help does not tell: a door that is not built in may be said to be off, so that one command line
+/// does for all builds.
+pub(super) fn declare_absent(all: &mut Getopts) {
+    for name in ABSENT {
+        all.optopt("", name, "", "off");
+    }
+}
+
 /// Reads them.
 pub(super) fn read(matches: &Matches) -> Result<Doors, Failure> {
     let addresses = |&kind: &Kind| Ok((kind, addresses(matches, kind)?));
@@ -80,6 +88,11 @@ pub(super) fn read(matches: &Matches) -> Result<Doors, Failure> {
     if doors.addresses.iter().all(|(_, addresses)| *addresses == Addresses::Off) {
         let off: Vec<_> = Kind::ALL.iter().map(|kind| format!("--{} off", kind.name())).collect();
         return Err(Failure::usage(format!("with {} there is no door left to listen on", off.join(" and "))));
+    }
+    for name in ABSENT {
+        if matches.opt_str(name).is_some_and(|said| said != "off") {
+            return Err(Failure::usage(format!("--{name} takes \"off\" alone: that door is not built in")));
+        }
     }
     for (kind, addresses) in &doors.addresses {
         addresses.of(*kind).into_iter().try_for_each(|address| doors.may_be_at(*kind, address))?;

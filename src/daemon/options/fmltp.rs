@@ -103,7 +103,7 @@ fn greeting(text: &str) -> Result<Greeting, Failure> {
     let wrong = |what: &dyn std::fmt::Display| {
         Failure::usage(format!("--fmltp-name takes a name and a version like FlexMusic,0.0.0: {what}"))
     };
-    let greeting = Greeting::parse(text).map_err(|error| wrong(&error))?;
+    let greeting = Greeting::parse_own(text).map_err(|error| wrong(&error))?;
     // Clients say it back, and white space around what they say does not count.
     match text.starts_with(char::is_whitespace) {
         true => Err(wrong(&"white space at the beginning")),

@@ -122,11 +122,12 @@ fn getopts() -> Getopts {
 
 /// Reads the command line.
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Failure> {
-    let getopts = getopts();
-    let matches = getopts.parse(arguments).map_err(|fail| Failure::usage(told(&fail)))?;
+    let mut all = getopts();
+    doors::declare_absent(&mut all);
+    let matches = all.parse(arguments).map_err(|fail| Failure::usage(told(&fail)))?;
     if matches.opt_present("help") {
         let brief = "Usage: rollcalld [OPTION]...\nRendezvous and presence for small servers: keeps the roll, and tells who came and went.";
-        return Ok(Command::Print(getopts.usage(brief).trim_end().to_owned()));
+        return Ok(Command::Print(getopts().usage(brief).trim_end().to_owned()));
     }
     if matches.opt_present("version") {
         return Ok(Command::Print(format!("rollcalld {}", env!("CARGO_PKG_VERSION"))));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::door::Kind;
+use crate::door::{ABSENT, Kind};
 use std::time::Duration;
 
 fn parsed(arguments: &[&str]) -> Result<Options, String> {
@@ -63,6 +63,19 @@ fn one_door_at_least_stays_open() {
     }
 }
 
+#[test]
+fn a_door_that_is_not_built_in_can_be_off_and_nothing_else() {
+    for name in ABSENT {
+        let option = format!("--{name}");
+        let options = parsed(&[&option, "off"]).unwrap();
+        assert!(options.doors.addresses.iter().all(|(_, addresses)| *addresses == Addresses::Default));
+        let message = parsed(&[&option, "127.0.0.1:1"]).unwrap_err();
+        assert_eq!(message, format!("{option} takes \"off\" alone: that door is not built in"));
+        assert!(!parsed(&["--help"]).unwrap_err().contains(&option));
+    }
+    assert_eq!(Kind::ALL.len() + ABSENT.len(), 3);
+}
+
 #[cfg(feature = "fmltp")]
 mod fmltp {
     use super::*;
@@ -111,6 +124,7 @@ mod fmltp {
             (&["--fmltp-name", "FlexMusic,1.0.00"], &format!("{name}a leading zero")),
             (&["--fmltp-name", " FlexMusic,1.0.0"], &format!("{name}white space at the beginning")),
             (&["--fmltp-name", "FlexMusic,1.0.0 "], name),
+            (&["--fmltp-name", &format!("{},1.0.0", "x".repeat(249))], &format!("{name}too long (byte 254)")),
             (&["--fmltp", "8900"], "--fmltp takes an address and a port like 0.0.0.0:8900"),
             (&["--fmltp", "off", "--fmltp", "127.0.0.1:1"], "\"off\" alone"),
             (&["--fmltp-users", "x", "--fmltp-open"], "--fmltp-users and --fmltp-open exclude each other"),

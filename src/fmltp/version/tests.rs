@@ -40,6 +40,15 @@ fn a_greeting_is_shown_as_it_was_taken() {
 }
 
 #[test]
+fn what_we_say_of_ourselves_leaves_room_for_a_line_end() {
+    let of_length = |length| format!("{},1.2.3", "n".repeat(length - 6));
+    let longest = of_length(GREETING_LIMIT - 2);
+    assert_eq!(Greeting::parse_own(&longest).unwrap().to_string(), longest);
+    let error = Greeting::parse_own(&of_length(GREETING_LIMIT - 1)).unwrap_err();
+    assert_eq!(error, GreetingError { at: GREETING_LIMIT - 2, problem: GreetingProblem::TooLong });
+}
+
+#[test]
 fn the_name_of_a_valid_program_starts_as_it_has_to() {
     let table = [("FlexMusic,0.0.0", true), ("FlexMusicX,0.0.0", true), ("flexmusic,0.0.0", false)];
     for (text, expected) in table {

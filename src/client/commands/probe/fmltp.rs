@@ -19,7 +19,7 @@ use crate::fmltp::client::{self, Answer, Authentication, Client, Event, Flow, In
 use crate::fmltp::users::Name;
 use crate::fmltp::version::{Greeting, Version};
 use crate::wire::text::{Escaped, Printable};
-use words::{commands, greeted, is_ready, named, said};
+use words::{commands, greeted, is_ready, misfit, named, said};
 
 /// Where a server listens unless it is told otherwise.
 pub(super) const PORT: u16 = 8900;
@@ -47,7 +47,7 @@ pub(super) fn run(matches: &Matches, plan: super::Plan) -> Result<(), Error> {
         Name::parse(&user).map_err(|error| Error::Usage(format!("{error}, not \"{}\"", Printable(&user))))
     });
     let greeting = matches.opt_str("name").map(|name| {
-        Greeting::parse(&name).map_err(|error| {
+        Greeting::parse_own(&name).map_err(|error| {
             Error::Usage(format!("--name takes NAME,x.y.z, not \"{}\": {error}", Printable(&name)))
         })
     });
@@ -147,6 +147,9 @@ impl Dialogue<'_> {
                 }
                 Event::GroupNamed(group) => named(group),
                 Event::Ready(ready) => {
+                    if let Some(why) = misfit(ready.code, expected) {
+                        return Err(self.stuck(why));
+                    }
                     authentication = ready.authentication;
                     is_ready(&ready, expected)
                 }

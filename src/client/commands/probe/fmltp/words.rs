@@ -28,6 +28,15 @@ pub(super) fn named(group: GroupInfo) -> Told {
     Told::new(about, facts)
 }
 
+/// What is wrong with a server that is ready, if its code is not the one that the two versions make.
+pub(super) fn misfit(code: u16, expected: Option<u16>) -> Option<String> {
+    match expected {
+        Some(expected) if expected == code => None,
+        Some(expected) => Some(format!("it says {code}, {}, and should say {expected}", meaning(code))),
+        None => Some("it is ready, and should refuse us: the versions are of different classes".to_owned()),
+    }
+}
+
 pub(super) fn is_ready(ready: &Ready, expected: Option<u16>) -> Told {
     let Ready { code, authentication, text } = ready;
     let meaning = meaning(*code);
@@ -35,15 +44,11 @@ pub(super) fn is_ready(ready: &Ready, expected: Option<u16>) -> Told {
         Authentication::None => "takes commands from anybody",
         Authentication::Required => "wants a user and a password",
     };
-    let odd = match expected {
-        Some(expected) if expected != *code => format!(" (it should say {expected})"),
-        _ => String::new(),
-    };
     let required = *authentication == Authentication::Required;
     let facts = json!({
         "code": code, "meaning": meaning, "expected": expected, "authentication": required, "text": text,
     });
-    Told::new(format!("{code}, {meaning}{odd}; {wants}"), facts)
+    Told::new(format!("{code}, {meaning}; {wants}"), facts)
 }
 
 /// What a code says about the two versions.
@@ -101,9 +106,15 @@ mod tests {
         let about = greeted(&theirs, &ours, None).about;
         let expected = r"Flux\u{9B},1.0.0, which is no name of FlexMusic's; we say FlexMusic,0.0.0: another class, which it should refuse";
         assert_eq!(about, expected);
-        let ready = Ready { code: 110, authentication: Authentication::None, text: String::new() };
-        let about = is_ready(&ready, Some(100)).about;
-        assert_eq!(about, "110, our stepping is higher (it should say 100); takes commands from anybody");
+        let table = [
+            (110, Some(110), None),
+            (110, Some(100), Some("it says 110, our stepping is higher, and should say 100")),
+            (199, Some(100), Some("it says 199, which is no code of the handshake, and should say 100")),
+            (100, None, Some("it is ready, and should refuse us: the versions are of different classes")),
+        ];
+        for (code, expected, told) in table {
+            assert_eq!(misfit(code, expected).as_deref(), told);
+        }
     }
 
     #[test]
