@@ -231,7 +231,10 @@ impl Chat {
                 self.taken = 0;
                 self.waiting.extend_from_slice(&bytes);
             }
-            Ok(Err(error)) => self.lost(error),
+            Ok(Err(error)) => {
+                let was_reset = error.kind() == io::ErrorKind::ConnectionReset;
+                self.lost(if was_reset { io::Error::other("it reset the connection") } else { error });
+            }
             Err(_) => self.lost(io::Error::other("it closed the connection")),
         }
     }

@@ -7,6 +7,7 @@
 //! * [`Ringing`] is a call that has not come about yet, from either side; [`Listener`] brings those of others.
 //! * [`Call`] sends messages, from several threads if need be, and [`Incoming`] receives them, whole or through
 //!   a [`Sink`] as they come.
+//! * `chat` is all of that for a client of chapp, whose conversations go through the server.
 //! * [`commands`] is the program.
 
 mod backoff;

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, unreachable_pub, reason = "no test uses all of it")]
 
+#[cfg(feature = "chapp")]
+pub mod chapp;
+
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
