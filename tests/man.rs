@@ -12,6 +12,13 @@ use std::process::Command;
 
 #[cfg(feature = "fmltp")]
 use common::fmltp_keys::{Key, PublicKey, shared, small};
+#[cfg(feature = "chapp")]
+use rollcall::chapp::wire::{
+    SEPARATOR, Status, request,
+    told::{self, Outcome},
+};
+#[cfg(feature = "chapp")]
+use rollcall::chapp::{message, name::Name};
 #[cfg(feature = "fmltp")]
 use rollcall::fmltp::{command, fernet, group, key, version::Greeting};
 use rollcall::lekt::part::Part;
@@ -26,7 +33,10 @@ const CLIENT: Option<&str> =
 fn the_pages_are_clean_under_mandoc() {
     let pages = fs::read_dir(root().join("man")).unwrap().map(|entry| entry.unwrap().path());
     let pages: Vec<PathBuf> = pages.collect();
-    assert!(pages.len() >= 4, "rollcalld(8), rollcall(1), lekt(7) and fmltp(7), but found {pages:?}");
+    assert!(
+        pages.len() >= 5,
+        "rollcalld(8), rollcall(1), lekt(7), fmltp(7) and chapp(7), but found {pages:?}"
+    );
     match Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).args(&pages).output() {
         Ok(lint) => assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout)),
         Err(error) => println!("not checked, because mandoc cannot be run: {error}"),
@@ -154,9 +164,65 @@ fn what_help_says_of_the_commands_is_in_fmltp_7() {
     }
 }
 
+#[cfg(feature = "chapp")]
+#[test]
+fn the_example_of_a_conversation_in_chapp_7_is_what_the_library_writes() {
+    let page = page("chapp.7");
+    let [ann, bob] = ["ann", "bob"].map(|name| Name::parse(name).unwrap());
+    let first = message::render("2026-11-21 16:45:44", "hi bob", &ann, &bob);
+    let second = message::render("2026-11-21 16:45:45", "hi \"ann\"", &bob, &ann);
+    let named = |username, messages| Outcome::Named { username, messages };
+
+    let (mut asked, mut told) = (Vec::new(), Vec::new());
+    request::put_connect(&mut asked, 1, None);
+    told::put_reply(&mut told, 0, None, Some(1), Outcome::Failed(Status::ClientNotFound));
+    request::put_introduce(&mut asked, 2, &ann);
+    told::put_reply(&mut told, 1, Some(&ann), Some(2), named(&ann, b"[]"));
+    request::put_connect(&mut asked, 3, Some(&ann));
+    told::put_reply(&mut told, 2, Some(&ann), Some(3), named(&ann, b"[]"));
+    request::put_post(&mut asked, 4, &ann, &bob, "hi bob").unwrap();
+    told::put_reply(&mut told, 3, Some(&ann), Some(4), Outcome::Kept { message: &first });
+    told::put_delivery(&mut told, &bob, &ann, 1, &second);
+    assert_eq!(example(&page, 'A', lines), asked);
+    assert_eq!(example(&page, 'a', lines), told);
+
+    let (mut asked, mut told) = (Vec::new(), Vec::new());
+    let list = [b"[", &*first, b"]"].concat();
+    request::put_introduce(&mut asked, 0, &bob);
+    end_in_nothing(&mut asked);
+    told::put_reply(&mut told, 0, Some(&bob), Some(0), named(&bob, &list));
+    request::put_post(&mut asked, 1, &bob, &ann, "hi \"ann\"").unwrap();
+    end_in_nothing(&mut asked);
+    told::put_reply(&mut told, 1, Some(&bob), Some(1), Outcome::Kept { message: &second });
+    request::put_goodbye(&mut asked, 2, &bob);
+    end_in_nothing(&mut asked);
+    told::put_reply(&mut told, 2, Some(&bob), Some(2), Outcome::Done);
+    assert_eq!(example(&page, 'B', lines), asked);
+    assert_eq!(example(&page, 'b', lines), told);
+}
+
+/// Takes the empty line from the end of a request, as the public client does.
+#[cfg(feature = "chapp")]
+fn end_in_nothing(asked: &mut Vec<u8>) {
+    let end = [SEPARATOR, SEPARATOR].concat();
+    asked.truncate(asked.strip_suffix(&end[..]).unwrap().len());
+}
+
+#[cfg(feature = "chapp")]
+#[test]
+fn the_statuses_are_those_of_chapp_7() {
+    let page = page("chapp.7");
+    let rows = page.lines().filter_map(|line| line.strip_prefix(".It ")?.split_once(" Ta "));
+    let rows = rows.filter_map(|(code, row)| Some((code.parse().ok()?, row.split(" Ta ").next()?.trim())));
+    let documented: Vec<(u16, &str)> = rows.collect();
+    let reason = |status: Status| if status == Status::Success { "\\&" } else { status.reason() };
+    let all: Vec<_> = Status::ALL.iter().map(|status| (status.code(), reason(*status))).collect();
+    assert_eq!(documented, all);
+}
+
 #[test]
 fn the_headings_that_comments_refer_to_are_in_the_pages_of_the_protocols() {
-    for protocol in ["lekt", "fmltp"] {
+    for protocol in ["lekt", "fmltp", "chapp"] {
         let page = page(&format!("{protocol}.7"));
         let headings: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix(".Ss ")).collect();
         let referred: Vec<_> =
@@ -179,13 +245,19 @@ fn references(path: &PathBuf) -> Vec<(String, String)> {
 
 /// Whether this build has an option or a command: some are there with a feature only.
 fn is_built_in(name: &str) -> bool {
-    let is_of_fmltp = name.starts_with("fmltp") || ["passwd", "probe", "slow-workers"].contains(&name);
-    cfg!(feature = "fmltp") || !is_of_fmltp
+    match name {
+        "probe" => cfg!(any(feature = "chapp", feature = "fmltp")),
+        "passwd" | "slow-workers" => cfg!(feature = "fmltp"),
+        "data" | "inbox" | "introduce" | "post" => cfg!(feature = "chapp"),
+        _ if name.starts_with("fmltp") => cfg!(feature = "fmltp"),
+        _ if name.starts_with("chapp") => cfg!(feature = "chapp"),
+        _ => true,
+    }
 }
 
 /// Holds the options that `--help` prints against the page, or the section of it, that documents `what`.
 fn compare(help: &str, page: &str, what: &str) {
-    let (told, documented) = (helped(help), items(page));
+    let (told, documented) = (helped(help), items(page, what));
     assert!(
         told.iter().any(|option| option.name == "help"),
         "no --help among the options of {what}:\n{help}"
@@ -227,8 +299,8 @@ fn helped(help: &str) -> Vec<Entry> {
     texts.into_iter().map(|(name, text)| Entry { name, default: default_in(&text) }).collect()
 }
 
-/// The long options of this build that a page, or a section of it, has a list item for.
-fn items(page: &str) -> Vec<Entry> {
+/// The long options of this build that a page, or the section of it about `what`, has a list item for.
+fn items(page: &str, what: &str) -> Vec<Entry> {
     let mut texts: Vec<(Option<String>, String)> = Vec::new();
     for line in page.lines() {
         if line.starts_with(".It ") || line.starts_with(".El") || line.starts_with(".S") {
@@ -241,7 +313,8 @@ fn items(page: &str) -> Vec<Entry> {
         }
     }
     let named = texts.into_iter().filter_map(|(name, text)| name.map(|name| (name, text)));
-    let named = named.filter(|(name, _)| is_built_in(name));
+    let logs_in = |name: &str| (what, name) == ("rollcall probe", "user");
+    let named = named.filter(|(name, _)| is_built_in(name) && (cfg!(feature = "fmltp") || !logs_in(name)));
     named.map(|(name, text)| Entry { name, default: default_in(&text.replace(" .", ".")) }).collect()
 }
 
@@ -304,6 +377,15 @@ fn words(line: &str) -> Vec<u8> {
 #[cfg(feature = "fmltp")]
 fn text(line: &str) -> Vec<u8> {
     line.replace("\\er", "\r").replace("\\en", "\n").into_bytes()
+}
+
+/// Lines that end in a backslash, and LF behind it, in which TAB is named; what does not goes on with the next one.
+#[cfg(feature = "chapp")]
+fn lines(line: &str) -> Vec<u8> {
+    let (line, end) = line.strip_suffix("\\e").map_or((line, ""), |line| (line, "\\\n"));
+    // A blank that stands in front has a backslash before it.
+    let line = line.replace("\\et", "\t").replace("\\ ", " ").replace("\\e", "\\");
+    [line.as_bytes(), end.as_bytes()].concat()
 }
 
 fn help(program: &str, arguments: &[&str]) -> String {

@@ -34,7 +34,7 @@ pub enum Outcome<'a> {
     Named {
         /// The name.
         username: &'a Name,
-        /// The messages from and to it: `[M, M]`.
+        /// The messages to it: `[M, M]`.
         messages: &'a [u8],
     },
     /// A message is kept: 100.
@@ -136,7 +136,7 @@ pub struct Reply {
     pub reason: Option<Box<str>>,
     /// The name that the connection has now.
     pub username: Option<Name>,
-    /// The messages from and to that name, oldest first.
+    /// The messages to that name, oldest first.
     pub messages: Option<Vec<Message>>,
     /// What was kept of a message that was posted.
     pub message: Option<Message>,
