@@ -369,10 +369,10 @@ fn what_goes_wrong_is_told_with_its_step() {
 
 #[test]
 fn a_server_cannot_flood_the_screen_nor_act_on_it() {
-    let long = |code: &str| format!("{code} {}\u{9b}31m{}\r\n", "x".repeat(300), "\u{202e}".repeat(15_000));
+    let long = format!("{}\u{9b}31m{}\r\n", "x".repeat(300), "\u{202e}".repeat(15_000));
     for code in ["299", "400"] {
         for (format, most) in [(&[][..], 3000), (&["--json"], 6000)] {
-            let answer = long(code);
+            let answer = format!("{code} {long}");
             let (place, _) = Server::start(move |server| {
                 server.greets(GREETING);
                 let (key, _) = server.agrees();
@@ -464,14 +464,10 @@ fn a_wrong_command_line_ends_with_2_and_nothing_is_tried() {
 #[test]
 fn a_password_that_is_not_fit_is_told_before_anything_is_tried() {
     let no_word = "a password is UTF-8 without white space, and not empty";
+    let [empty, first, two, latin]: [&[u8]; 4] = [b"", b"\nlong-enough\n", b"two words\n", b"p\xe4ssword\n"];
+    let no_words = [empty, first, two, latin].map(|typed| (typed, no_word));
     let long = "x".repeat(73);
-    let table: [(&[u8], &str); 5] = [
-        (b"", no_word),
-        (b"\nlong-enough\n", no_word),
-        (b"two words\n", no_word),
-        (b"p\xe4ssword\n", no_word),
-        (long.as_bytes(), "a password has at most 72 bytes"),
-    ];
+    let table = no_words.into_iter().chain([(long.as_bytes(), "a password has at most 72 bytes")]);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let place = listener.local_addr().unwrap().to_string();
     for (stdin, says) in table {
