@@ -53,7 +53,9 @@ pub(super) fn open(doors: &Doors) -> Result<Vec<Opened>, Failure> {
         }
     }
     for one in &listening {
+        let patient = one.kind == door::Kind::Lekt;
         system::prepare_connections(&one.listener)
+            .and_then(|()| if patient { Ok(()) } else { system::give_up_the_dead(&one.listener) })
             .map_err(|error| Failure::system("cannot prepare a listener", &error))?;
     }
     let opened = |one: Listening| {

@@ -119,8 +119,8 @@ pub(super) fn serve(options: &Options) -> Result<(), Failure> {
     watch(&engine, &signals, &files, started);
     log::info!("ending: every client is told");
     notify(Notice::Stopping);
-    if !engine.drain(Instant::now() + DRAIN_LIMIT) {
-        log::warn!("{} connections did not end in time", engine.usage().clients);
+    if let Err(left) = engine.drain(Instant::now() + DRAIN_LIMIT) {
+        log::warn!("{left} connections did not end in time");
     }
     drop(pid_file);
     log::info!("ended after {} s", started.elapsed().as_secs());

@@ -214,6 +214,16 @@ pub(super) fn prepare_connections(listener: &impl AsRawFd) -> io::Result<()> {
     all.into_iter().try_for_each(|(level, option, value)| set_option(listener, level, option, value))
 }
 
+/// How long something that was sent may go unanswered by the other machine, in milliseconds: it would be a quarter
+/// of an hour, and meanwhile it is not asked whether it is there.
+const UNANSWERED: libc::c_int = 60_000;
+
+/// Has connections that are accepted here end when what they sent goes unanswered for a minute: for doors whose
+/// clients may be silent for as long as they like.
+pub(super) fn give_up_the_dead(listener: &impl AsRawFd) -> io::Result<()> {
+    set_option(listener, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, UNANSWERED)
+}
+
 fn set_option(
     socket: &impl AsRawFd,
     level: libc::c_int,
@@ -309,4 +319,40 @@ fn looked_up(kind: &str, name: &str, failed: libc::c_int, is_missing: bool) -> R
 
 fn check(outcome: libc::c_int) -> io::Result<()> {
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn option(socket: &impl AsRawFd, level: libc::c_int, option: libc::c_int) -> libc::c_int {
+        let mut value: libc::c_int = 0;
+        let mut length = libc::socklen_t::try_from(size_of_val(&value)).unwrap();
+        // SAFETY: the descriptor is open as long as the socket is borrowed, and `value` is as long as it says.
+        check(unsafe {
+            libc::getsockopt(socket.as_raw_fd(), level, option, (&raw mut value).cast(), &raw mut length)
+        })
+        .unwrap();
+        value
+    }
+
+    #[test]
+    fn connections_inherit_what_their_listener_was_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        prepare_connections(&listener).unwrap();
+        give_up_the_dead(&listener).unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (connection, _) = listener.accept().unwrap();
+        let table = [
+            (libc::IPPROTO_TCP, libc::TCP_NODELAY, 1),
+            (libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1),
+            (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, 30),
+            (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, 10),
+            (libc::IPPROTO_TCP, libc::TCP_KEEPCNT, 3),
+            (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 60_000),
+        ];
+        for (level, name, expected) in table {
+            assert_eq!(option(&connection, level, name), expected, "option {name} of level {level}");
+        }
+    }
 }

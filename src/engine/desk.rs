@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use super::Vigil;
 use super::published::unix_time;
 use super::task::{Errand, Mail, Reply, Sender, Task};
 use super::way::{Inlet, Look, Way, way};
@@ -19,10 +20,15 @@ const BATCH_LIMIT: usize = 1024;
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Gives the clerk of a door a thread, and says how he is reached.
-pub(super) fn open(door: &'static str, clerk: Box<dyn Clerk>) -> io::Result<Way> {
+pub(super) fn open(door: &'static str, clerk: Box<dyn Clerk>, vigil: Vigil) -> io::Result<Way> {
     let (way, inlet) = way(WAITING_LIMIT, &Arc::default());
     let keeper = Keeper { clerk, inlet, callers: HashMap::new() };
-    thread::Builder::new().name(format!("clerk {door}")).spawn(move || keeper.run())?;
+    let keep = move || {
+        keeper.run();
+        // Not before his books are closed.
+        drop(vigil);
+    };
+    thread::Builder::new().name(format!("clerk {door}")).spawn(keep)?;
     Ok(way)
 }
 

@@ -97,15 +97,15 @@ impl Engine {
         let toils = HAS_TOIL && doors().any(|door| door.toils());
         let toilers = toils.then(|| Toilers::start(setup.slow_workers, setup.humble)).transpose()?;
         let gate = Arc::new(Gate::new(setup.limits, cooldowns));
+        let (lamp, ended) = bounded(1);
+        let vigil = Vigil { _lamp: lamp };
         let mut desks = Vec::new();
         for (door, clerk) in setup.clerks {
             if HAS_CLERKS {
-                desks.push((door, desk::open(door, clerk)?));
+                desks.push((door, desk::open(door, clerk, vigil.clone())?));
             }
         }
         let workers = Workers::start(setup.workers, toilers, desks, &published)?;
-        let (lamp, ended) = bounded(1);
-        let vigil = Vigil { _lamp: lamp };
         let house =
             House { published: Arc::clone(&published), gate: Arc::clone(&gate), workers: workers.clone() };
         let service = match setup.kind {
@@ -117,17 +117,26 @@ impl Engine {
         Ok(Self { published, gate, workers, service, ended })
     }
 
-    /// Stops accepting, lets every session say goodbye, and waits until all are gone, at most until `until`.
-    /// True if all went in time.
-    pub fn drain(&self, until: Instant) -> bool {
-        match &self.service {
+    /// Stops accepting, lets every session say goodbye, and waits until all are gone and every clerk has closed his
+    /// books, at most until `until`.
+    ///
+    /// # Errors
+    /// They did not in time: how many connections are left.
+    pub fn drain(self, until: Instant) -> Result<(), usize> {
+        let Self { gate, workers, service, ended, .. } = self;
+        match &service {
             Service::Events(loops) => loops.stop(),
             Service::Threads(service) => service.stop(),
         }
-        self.workers.stop_toil();
-        // Nothing is ever sent: the channel is cut when the last connection's keeper is gone.
+        workers.stop_toil();
+        // A clerk ends when nobody is left who could come to him.
+        drop((workers, service));
+        // Nothing is ever sent: the channel is cut when the last one who keeps something is gone.
         let left = until.saturating_duration_since(Instant::now());
-        self.ended.recv_timeout(left) == Err(crossbeam_channel::RecvTimeoutError::Disconnected)
+        match ended.recv_timeout(left) {
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => Ok(()),
+            _ => Err(gate.usage().clients),
+        }
     }
 
     /// The roll, to look at.
@@ -149,7 +158,7 @@ struct House {
     workers: Workers,
 }
 
-/// Held by whoever may still have connections; when the last one is dropped, [`Engine::drain`] knows.
+/// Held by whoever may still have connections, or books; when the last one is dropped, [`Engine::drain`] knows.
 #[derive(Clone)]
 struct Vigil {
     _lamp: crossbeam_channel::Sender<()>,

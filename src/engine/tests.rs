@@ -154,7 +154,7 @@ fn on_both_engines(test: fn(&House)) {
     for kind in [Kind::Events { loops }, Kind::Threads] {
         let house = House::open(kind);
         test(&house);
-        assert!(house.engine.drain(Instant::now() + PATIENCE), "{kind:?} ends");
+        assert_eq!(house.engine.drain(Instant::now() + PATIENCE), Ok(()), "{kind:?} ends");
     }
 }
 

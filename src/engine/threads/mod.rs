@@ -57,7 +57,14 @@ impl Service {
         let acceptor = Acceptor::new(entrances, Arc::clone(&house.gate), poll.registry(), 0)?;
         let (stopping, sockets) = (AtomicBool::new(false), Mutex::new(HashMap::new()));
         let shared = Arc::new(Shared { house, stopping, sockets });
-        let reception = Reception { poll, acceptor, shared: Arc::clone(&shared), vigil, met: 0 };
+        let reception = Reception {
+            poll,
+            _waker: Arc::clone(&waker),
+            acceptor,
+            shared: Arc::clone(&shared),
+            vigil,
+            met: 0,
+        };
         thread::Builder::new().name("accept".into()).spawn(move || reception.run())?;
         Ok(Self { shared, waker })
     }
@@ -78,6 +85,8 @@ impl Service {
 /// Accepts, and starts a thread for everyone who comes in.
 struct Reception {
     poll: Poll,
+    /// What has woken it is to be there until it has seen that.
+    _waker: Arc<Waker>,
     acceptor: Acceptor,
     shared: Arc<Shared>,
     vigil: Vigil,
