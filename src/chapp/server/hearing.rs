@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::chapp::wire::REQUEST_LIMIT;
 use crate::chapp::wire::frame::{End, Frame, PATIENCE, QUIET, as_it_stands, frame};
 use crate::chapp::wire::request::{Complaint, Request};
 
@@ -104,8 +105,13 @@ impl Hearing {
                 if let Text::Some { searched, .. } = &mut self.text {
                     *searched = least;
                 }
-                let request = self.ended_by_time(now, as_it_stands(bytes));
-                request.map_or(Heard::Nothing, |request| Heard::Request(request, bytes.len()))
+                let text = as_it_stands(bytes);
+                match self.ended_by_time(now, text) {
+                    None => Heard::Nothing,
+                    // What could still have become an end has become none.
+                    Some(Err(complaint)) if text.len() > REQUEST_LIMIT => Heard::TooLong(complaint),
+                    Some(request) => Heard::Request(request, bytes.len()),
+                }
             }
         };
         if !matches!(heard, Heard::Nothing) {
