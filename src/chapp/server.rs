@@ -320,6 +320,8 @@ impl Server {
             Notice::Replaced => {
                 self.outbox.forget_deliveries();
                 self.outbox.open(now, out);
+                // Its name is another connection's: it is not to stay on the roll until all else is said.
+                self.outbox.forget();
                 self.reply(now, None, Outcome::Failed(Status::Replaced), out)?;
                 self.end("another connection has taken its place", out);
                 Ok(())

@@ -2,8 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use crate::chapp::wire::REQUEST_LIMIT;
 use crate::chapp::wire::frame::{End, Frame, PATIENCE, QUIET, as_it_stands, frame};
 use crate::chapp::wire::request::{Complaint, Request};
+
+/// So many times [`QUIET`] may come to nothing for one text. From then on it is twice as long each time, and
+/// by [`PATIENCE`] the text is judged for the last time: however slowly its bytes come, it is judged 23 times
+/// at most, unless the client marks its ends.
+const HASTY_LIMIT: u32 = 16;
 
 /// Listens to one client.
 pub(super) struct Hearing {
@@ -40,6 +46,8 @@ enum Text {
         /// When the last of them came.
         since: Instant,
         looks: Looks,
+        /// How many times it was judged, as it stood then, and that came to nothing.
+        judged: u32,
     },
 }
 
@@ -97,8 +105,13 @@ impl Hearing {
                 if let Text::Some { searched, .. } = &mut self.text {
                     *searched = least;
                 }
-                let request = self.ended_by_time(now, as_it_stands(bytes));
-                request.map_or(Heard::Nothing, |request| Heard::Request(request, bytes.len()))
+                let text = as_it_stands(bytes);
+                match self.ended_by_time(now, text) {
+                    None => Heard::Nothing,
+                    // What could still have become an end has become none.
+                    Some(Err(complaint)) if text.len() > REQUEST_LIMIT => Heard::TooLong(complaint),
+                    Some(request) => Heard::Request(request, bytes.len()),
+                }
             }
         };
         if !matches!(heard, Heard::Nothing) {
@@ -109,27 +122,32 @@ impl Hearing {
 
     /// When what has come may have become a request, if nothing more comes.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let Text::Some { since, looks, .. } = self.text else { return None };
-        self.patience(looks).map(|patience| since + patience)
+        let Text::Some { since, looks, judged, .. } = self.text else { return None };
+        self.patience(looks, judged).map(|patience| since + patience)
     }
 
-    /// After how much silence a text is judged that looks like this; none: not by silence.
-    fn patience(&self, looks: Looks) -> Option<Duration> {
+    /// After how much silence a text is judged that looks like this, and was judged so often; none: not by
+    /// silence.
+    fn patience(&self, looks: Looks, judged: u32) -> Option<Duration> {
         match (looks, self.manner) {
             (Looks::Sound, _) => None,
             (Looks::Flawed, _) | (Looks::Unknown, Manner::EmptyLines) => Some(PATIENCE),
-            (Looks::Unknown, _) => Some(QUIET),
+            (Looks::Unknown, _) if judged < HASTY_LIMIT => Some(QUIET),
+            (Looks::Unknown, _) => {
+                let times = 2_u32.saturating_pow(judged - HASTY_LIMIT + 1);
+                Some(QUIET.saturating_mul(times).min(PATIENCE))
+            }
         }
     }
 
     /// Notes how much is there, and says how much of that was searched.
     fn note(&mut self, now: Instant, there: usize) -> usize {
-        let searched = match self.text {
-            Text::Nothing => 0,
+        let (searched, judged) = match self.text {
+            Text::Nothing => (0, 0),
             Text::Some { length, searched, .. } if length == there => return searched,
-            Text::Some { searched, .. } => searched,
+            Text::Some { searched, judged, .. } => (searched, judged),
         };
-        self.text = Text::Some { length: there, searched, since: now, looks: Looks::Unknown };
+        self.text = Text::Some { length: there, searched, since: now, looks: Looks::Unknown, judged };
         searched
     }
 
@@ -138,30 +156,30 @@ impl Hearing {
         if self.input == Input::Ended {
             return Some(Request::parse(text));
         }
-        let Text::Some { since, looks, .. } = self.text else { return None };
+        let Text::Some { since, looks, judged, .. } = self.text else { return None };
         let silence = now.saturating_duration_since(since);
-        if self.patience(looks).is_none_or(|patience| silence < patience) {
+        if self.patience(looks, judged).is_none_or(|patience| silence < patience) {
             return None;
         }
-        let request = Request::parse(text);
-        let looks = match (&request, self.manner) {
+        let looks = match (Request::judge(text), self.manner) {
             (Err(_), _) if silence < PATIENCE => Looks::Flawed,
             // The rest may be on its way, however late it is: a message must not be cut in two.
             (Ok(_), Manner::EmptyLines) => Looks::Sound,
-            (Ok(_), _) => {
+            (Ok(request), _) => {
                 self.behave(Manner::Quiet);
-                return Some(request);
+                return Some(Ok(request));
             }
-            (Err(_), _) => return Some(request),
+            (Err(flaw), _) => return Some(Err(flaw.complain(text))),
         };
         self.look(looks);
         None
     }
 
-    /// Notes what is known of the text.
+    /// Notes what is known of the text, as it was judged.
     fn look(&mut self, like: Looks) {
-        if let Text::Some { looks, .. } = &mut self.text {
+        if let Text::Some { looks, judged, .. } = &mut self.text {
             *looks = like;
+            *judged = judged.saturating_add(1);
         }
     }
 
@@ -172,3 +190,6 @@ impl Hearing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

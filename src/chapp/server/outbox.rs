@@ -131,6 +131,12 @@ impl Outbox {
         self.deliveries = 0;
     }
 
+    /// Forgets all that waits.
+    pub(super) fn forget(&mut self) {
+        self.waiting = VecDeque::new();
+        (self.replies, self.deliveries) = (0, 0);
+    }
+
     /// True if nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()

@@ -59,6 +59,27 @@ pub struct Complaint {
     pub about: Option<u64>,
 }
 
+/// What is wrong with a text, and where: a [`Complaint`] that was not asked for the ID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flaw {
+    status: Status,
+    at: usize,
+}
+
+impl Flaw {
+    fn new(status: Status, at: usize) -> Self {
+        Self { status, at }
+    }
+
+    /// The complaint about the text that was judged, which is looked through for its ID.
+    pub fn complain(self, text: &[u8]) -> Complaint {
+        if text.len() > REQUEST_LIMIT {
+            return Complaint::too_long(text);
+        }
+        Complaint { status: self.status, at: self.at, about: readable_id(text) }
+    }
+}
+
 impl Complaint {
     /// About a text of which `read` is what was read, and which is longer than it may be. A line that may be
     /// cut is not asked for the ID.
@@ -79,27 +100,27 @@ impl fmt::Display for Complaint {
 impl<'a> Request<'a> {
     /// Judges a text: its action line, its fields from left to right, its action, what it has to have.
     pub fn parse(text: &'a [u8]) -> Result<Self, Complaint> {
-        let complain = |(status, at)| Complaint { status, at, about: readable_id(text) };
-        if text.len() > REQUEST_LIMIT {
-            return Err(Complaint::too_long(text));
-        }
-        Self::judge(text).map_err(complain)
+        Self::judge(text).map_err(|flaw| flaw.complain(text))
     }
 
-    fn judge(text: &'a [u8]) -> Result<Self, (Status, usize)> {
+    /// Judges a text of which it is not known whether there will be a complaint about it.
+    pub fn judge(text: &'a [u8]) -> Result<Self, Flaw> {
+        if text.len() > REQUEST_LIMIT {
+            return Err(Flaw::new(Status::UnparsableField, REQUEST_LIMIT));
+        }
         let mut lines = lines(text);
         let line = lines.next().and_then(|(_, line)| ActionLine::parse(line));
-        let ActionLine { word, from, to } = line.ok_or((Status::UnparsableAction, 0))?;
+        let ActionLine { word, from, to } = line.ok_or(Flaw::new(Status::UnparsableAction, 0))?;
         let action = Action::of(word);
         if action == Some(Action::Response) {
             return Ok(Self::Response);
         }
         let Fields { id, message, username } = Fields::read(lines)?;
-        let action = action.ok_or((Status::InvalidAction, 0))?;
+        let action = action.ok_or(Flaw::new(Status::InvalidAction, 0))?;
         if action == Action::Post && message.is_none() {
-            return Err((Status::MissingRequiredField, text.len()));
+            return Err(Flaw::new(Status::MissingRequiredField, text.len()));
         }
-        let id = id.ok_or((Status::MalformedIdLine, text.len()))?;
+        let id = id.ok_or(Flaw::new(Status::MalformedIdLine, text.len()))?;
         Ok(match (action, message) {
             (Action::Connect, _) => Self::Connect { id, username },
             (Action::Introduce, _) => Self::Introduce { id, from },
@@ -119,15 +140,15 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn read(lines: impl Iterator<Item = (usize, &'a [u8])>) -> Result<Self, (Status, usize)> {
+    fn read(lines: impl Iterator<Item = (usize, &'a [u8])>) -> Result<Self, Flaw> {
         let mut fields = Self::default();
         let mut names = BTreeSet::new();
         for (at, line) in lines {
-            let (name, value) = field(line).ok_or((Status::UnparsableField, at))?;
+            let (name, value) = field(line).ok_or(Flaw::new(Status::UnparsableField, at))?;
             let name = name.to_ascii_lowercase();
-            let no_number = (Status::UnparsableField, at);
+            let no_number = Flaw::new(Status::UnparsableField, at);
             if names.contains(&name) {
-                return Err((Status::DuplicateField, at));
+                return Err(Flaw::new(Status::DuplicateField, at));
             }
             match name.as_str() {
                 "id" => fields.id = Some(number(value).ok_or(no_number)?),

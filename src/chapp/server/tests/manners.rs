@@ -144,16 +144,34 @@ fn last_words_keep_their_distance_and_the_deliveries_before_them_are_in_the_list
     let start = world.time();
     guest.hears(&mut world, delivery(1, "one"));
     guest.hears(&mut world, delivery(2, "two"));
-    guest.sends(&mut world, "POST\tbob->ann|ID:7|message: hi||");
+    (0..16).for_each(|_| guest.sends(&mut world, "JUMP\t->|ID:7||"));
+    guest.hears(&mut world, delivery(3, "three"));
+    guest.sends(&mut world, "POST\tbob->ann|ID:8|message: hi||");
+    assert!(!guest.closed && guest.unread.is_empty(), "it hears no more");
+    guest.waits(&mut world, 1000);
+    let times: Vec<_> = guest.said.iter().map(|(time, _)| time - start).collect();
+    assert_eq!((times, guest.closed), ((0..17).map(|count| 20 * count).collect(), true));
+    assert_eq!(guest.statuses(), [(201, 7); 16]);
+    assert!(!guest.all().contains("two") && guest.all().contains("one"));
+}
+
+#[test]
+fn who_is_replaced_is_told_nothing_else_that_waits() {
+    let mut world = World::new();
+    let mut guest = Guest::quiet(&mut world, "bob");
+    let start = world.time();
+    guest.hears(&mut world, delivery(1, "one"));
+    guest.hears(&mut world, delivery(2, "two"));
+    (0..1500).for_each(|_| guest.sends(&mut world, "CONNECT\t->server|ID:7|username: bob||"));
     guest.hears(&mut world, Notice::Replaced);
     guest.hears(&mut world, delivery(3, "three"));
     guest.sends(&mut world, "POST\tbob->ann|ID:8|message: hi||");
     assert!(!guest.closed && guest.unread.is_empty(), "it hears no more");
-    guest.waits(&mut world, 100);
+    guest.waits(&mut world, 20);
     let times: Vec<_> = guest.said.iter().map(|(time, _)| time - start).collect();
-    assert_eq!((times, guest.closed), (vec![0, 20, 40], true));
-    assert_eq!(guest.statuses(), [(100, 7), (306, -1)]);
-    assert!(!guest.all().contains("two") && guest.all().contains("one"));
+    assert_eq!((times, guest.closed), (vec![0, 20], true));
+    assert_eq!(guest.statuses(), [(306, -1)]);
+    assert!(world.names().is_empty(), "it is off the roll");
 }
 
 #[test]

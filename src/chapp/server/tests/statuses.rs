@@ -167,6 +167,26 @@ fn what_is_too_long_is_answered_at_once_and_the_end() {
 }
 
 #[test]
+fn what_has_become_too_long_by_time_is_the_end_as_well() {
+    let head = "POST\tann->bob|ID:7|message: ";
+    let filler = "x".repeat(65_536 - (head.len() + 2));
+    for end in ["\\", "|\\", "|POST"] {
+        let mut world = World::new();
+        let mut guest = Guest::named(&mut world, "ann");
+        guest.sends(&mut world, &format!("{head}{filler}{end}"));
+        guest.waits(&mut world, 1999);
+        assert_eq!((guest.statuses(), guest.closed), (vec![], false), "{end:?} may become an end");
+        guest.waits(&mut world, 1);
+        assert_eq!((guest.statuses(), guest.closed), (vec![(202, 7)], true), "{end:?}");
+    }
+    let mut world = World::new();
+    let mut guest = Guest::quiet(&mut world, "ann");
+    guest.sends(&mut world, &format!("{head}{filler}|"));
+    guest.waits(&mut world, 20);
+    assert_eq!((guest.statuses(), guest.closed), (vec![(100, 7)], false), "the separator does not count");
+}
+
+#[test]
 fn who_is_replaced_is_told_so_with_its_last_words() {
     let replaced =
         |to: &str, id: u64| format!("RESPONSE\tserver->{to}|ID:{id}|for: -1|status: 306|reason: REPLACED|");
