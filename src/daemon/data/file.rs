@@ -101,7 +101,7 @@ fn create(path: &Path) -> Result<Database, Obstacle> {
 fn fill(file: File) -> Result<Database, Obstacle> {
     file.set_len(0)?;
     let database = builder(Scrutiny::Casual).create_with_backend(backend(file)?)?;
-    let transaction = database.begin_write()?;
+    let transaction = tables::begin(&database)?;
     transaction.open_table(META)?.insert(FORMAT_KEY, FORMAT)?;
     tables::create(&transaction)?;
     transaction.commit()?;
