@@ -126,6 +126,8 @@ impl<S: Store> ChappClerk<S> {
             (None, Health::Ailing(_)) if changes > 0 => {
                 log::info!("chapp: it can be stored again");
                 self.health = Health::Well;
+                // Of those who came in the meantime it could not be noted that they are there.
+                self.chores = Chores::default();
             }
             (None, _) => {}
         }

@@ -137,7 +137,8 @@ impl<'a> Hearing<'a> {
         };
         let own = found.filter(|(_, person)| person.address == address);
         let Some((name, person)) = own else { return Ok(Verdict::NotFound) };
-        self.book.see(&name, person, self.today.day)?;
+        let seen = self.book.see(&name, person, self.today.day);
+        self.excuse(seen)?;
         self.give(from, &name)?;
         Ok(Verdict::Connected { messages: self.book.messages(&name)?, name })
     }
@@ -180,7 +181,20 @@ impl<'a> Hearing<'a> {
     fn dismiss(&mut self, from: Caller) -> Result<(), StoreError> {
         let Some(name) = self.live.name(from).cloned() else { return Ok(()) };
         self.live.unbind(from);
-        self.see(&name)
+        let seen = self.see(&name);
+        self.excuse(seen)
+    }
+
+    /// Passes over it if it could not be noted that a name is there: nobody has asked for that, and so nobody who comes
+    /// or goes is refused for it where nothing else is to be stored.
+    fn excuse(&mut self, seen: Result<(), StoreError>) -> Result<(), StoreError> {
+        match seen {
+            Err(error) if self.book.changes() == 0 => {
+                self.trouble.get_or_insert(error);
+                Ok(())
+            }
+            seen => seen,
+        }
     }
 
     /// Gives a name to a connection. Another one that has it is told that it was replaced.

@@ -1,7 +1,7 @@
 //! Where the daemon keeps what is to outlive it.
 
 use std::ffi::OsString;
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -42,8 +42,17 @@ fn choose(named: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> 
 pub(in crate::daemon) fn create(path: &Path, identity: Option<&Identity>) -> io::Result<()> {
     let missing: Vec<_> = path.ancestors().take_while(|part| !is_there(part)).collect();
     DirBuilder::new().recursive(true).mode(MODE).create(path)?;
-    let Some(identity) = identity else { return Ok(()) };
-    missing.iter().try_for_each(|part| identity.own(part))
+    if let Some(identity) = identity {
+        missing.iter().try_for_each(|part| identity.own(part))?;
+    }
+    // What becomes durable in there is of no use without the way to it.
+    missing.iter().try_for_each(|part| sync_parent(part))
+}
+
+/// Makes durable that this is in its directory.
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
 }
 
 /// An empty path is the working directory.

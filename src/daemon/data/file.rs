@@ -10,7 +10,7 @@ use redb::backends::FileBackend;
 use redb::{Builder, Database, ReadableDatabase as _, TableDefinition};
 
 use super::draft::Draft;
-use super::tables;
+use super::{directory, tables};
 
 /// For nobody but who keeps it.
 const MODE: u32 = 0o600;
@@ -88,7 +88,7 @@ fn create(path: &Path) -> Result<Database, Obstacle> {
     }
     let made = fill(file).and_then(|database| {
         fs::rename(&unfinished, path)?;
-        sync_directory_of(path)?;
+        directory::sync_parent(path)?;
         Ok(database)
     });
     if made.is_err() {
@@ -101,16 +101,11 @@ fn create(path: &Path) -> Result<Database, Obstacle> {
 fn fill(file: File) -> Result<Database, Obstacle> {
     file.set_len(0)?;
     let database = builder(Scrutiny::Casual).create_with_backend(backend(file)?)?;
-    let transaction = database.begin_write()?;
+    let transaction = tables::begin(&database)?;
     transaction.open_table(META)?.insert(FORMAT_KEY, FORMAT)?;
     tables::create(&transaction)?;
     transaction.commit()?;
     Ok(database)
-}
-
-fn sync_directory_of(path: &Path) -> io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
 }
 
 /// Sees whether it is a database of ours.

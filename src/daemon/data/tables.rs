@@ -3,7 +3,10 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use redb::{Database, ReadTransaction, ReadableTable as _, StorageError, TableDefinition, WriteTransaction};
+use redb::{
+    Database, ReadTransaction, ReadableTable as _, StorageError, TableDefinition, TransactionError,
+    WriteTransaction,
+};
 
 use crate::chapp::store::{Order, StoreError, Table, Tables, Visit, Work};
 
@@ -26,7 +29,7 @@ pub(super) enum Setback {
 
 /// Carries out `work` in a transaction of its own. One that has changed nothing writes nothing.
 pub(super) fn transact(database: &Database, access: Access<'_>, work: &mut Work<'_>) -> Result<(), Setback> {
-    let transaction = database.begin_write().map_err(|error| Setback::Database(error.into()))?;
+    let transaction = begin(database).map_err(|error| Setback::Database(error.into()))?;
     let mut open = Open::all(&transaction, access).map_err(|error| Setback::Database(error.into()))?;
     let outcome = work(&mut open);
     let (trouble, is_changed) = (open.trouble.take(), open.is_changed);
@@ -41,6 +44,16 @@ pub(super) fn transact(database: &Database, access: Access<'_>, work: &mut Work<
     }
     let aborted = transaction.abort().map_err(|error| Setback::Database(error.into()));
     setback.map_or(aborted, Err)
+}
+
+/// Begins a transaction whose changes are on the disk before the database says that they count, which takes a sync more.
+/// Otherwise a commit that could not be synced would be there when the database is opened again, for the system still
+/// shows it, though it may never reach the disk; and one that was damaged later could not be told from one that never
+/// became whole. Only where the second sync fails, after the first did not, what was refused may be there.
+pub(super) fn begin(database: &Database) -> Result<WriteTransaction, TransactionError> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_two_phase_commit(true);
+    Ok(transaction)
 }
 
 /// Makes all tables, where they are not there yet.

@@ -1,7 +1,11 @@
 use std::fs;
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use redb::backends::FileBackend;
+use redb::{BackendError, StorageBackend};
 use tempfile::TempDir;
 
 use super::*;
@@ -175,43 +179,62 @@ fn what_is_no_database_of_ours_is_told_of_and_left_as_it_is() {
     }
 }
 
-/// Wherever a file is damaged: it is told of, or does not matter. It is never overwritten, and never followed.
+/// Wherever a file is damaged: it is told of, or all is there that ever was. It is never overwritten, and never followed.
 #[test]
 fn a_damaged_database_is_told_of_and_left_as_it_is() {
     let place = filled(200);
     let path = database(&place);
-    let whole = fs::read(&path).unwrap();
-    let (mut random, mut told) = (Random::new(5), 0);
-    for round in 0..120 {
-        let mut damaged = whole.clone();
-        match round % 4 {
-            // The beginning tells where everything is.
-            0 => damaged[random.below(320)] ^= 1 << random.below(8),
-            1 => damaged.truncate(random.below(whole.len())),
-            2 => {
-                let start = random.below(whole.len());
-                let end = whole.len().min(start + 4096);
-                damaged[start..end].fill(random.byte());
-            }
-            _ => {
-                let at = random.below(whole.len());
-                damaged[at] ^= 1 << random.below(8);
-            }
-        }
-        fs::write(&path, &damaged).unwrap();
-        let examined = Book::examine(place.path());
-        assert!(fs::read(&path).unwrap() == damaged);
-        if let Err(failure) = examined {
-            told += 1;
-            assert_eq!(refused(&place), failure.message);
+    let closed = fs::read(&path).unwrap();
+    let mut book = Book::open(place.path()).unwrap();
+    put(&mut book, Table::Messages, &199_u32.to_be_bytes(), b"the last").unwrap();
+    // As it is when the daemon is killed.
+    let killed = fs::read(&path).unwrap();
+    drop(book);
+    let mut random = Random::new(5);
+    for (whole, last) in [(closed, &[b'm'; 700][..]), (killed, b"the last")] {
+        let mut told = 0;
+        for round in 0..120 {
+            let damaged = damage(&whole, round, &mut random);
+            fs::write(&path, &damaged).unwrap();
+            let examined = Book::examine(place.path());
             assert!(fs::read(&path).unwrap() == damaged);
-        } else {
+            if let Err(failure) = examined {
+                told += 1;
+                assert_eq!(refused(&place), failure.message);
+                assert!(fs::read(&path).unwrap() == damaged);
+                continue;
+            }
             let mut book = Book::open(place.path()).unwrap();
+            for number in 0..199_u32 {
+                let message = value(&mut book, Table::Messages, &number.to_be_bytes());
+                assert!(message.is_some_and(|message| message == [b'm'; 700]), "{number} in round {round}");
+            }
+            let message = value(&mut book, Table::Messages, &199_u32.to_be_bytes());
+            assert_eq!(message.as_deref(), Some(last), "round {round}");
             put(&mut book, Table::Names, b"c", &[1; 5000]).unwrap();
             assert_eq!(range(&mut book, Table::Names, Order::Rising, 9).len(), 1);
         }
+        assert!(told > 60, "{told}");
     }
-    assert!(told > 60, "{told}");
+}
+
+fn damage(whole: &[u8], round: u32, random: &mut Random) -> Vec<u8> {
+    let mut damaged = whole.to_vec();
+    match round % 4 {
+        // The beginning tells where everything is.
+        0 => damaged[random.below(320)] ^= 1 << random.below(8),
+        1 => damaged.truncate(random.below(whole.len())),
+        2 => {
+            let start = random.below(whole.len());
+            let end = whole.len().min(start + 4096);
+            damaged[start..end].fill(random.byte());
+        }
+        _ => {
+            let at = random.below(whole.len());
+            damaged[at] ^= 1 << random.below(8);
+        }
+    }
+    damaged
 }
 
 #[test]
@@ -263,4 +286,78 @@ fn a_database_that_fails_is_read_until_it_can_be_written_again() {
     let State::Ailing { again, .. } = &mut book.state else { panic!() };
     *again = Instant::now();
     assert_eq!(value(&mut book, Table::Names, b"a"), Some(b"1".to_vec()));
+}
+
+/// A file of which nothing becomes durable any more when it is told so, though it is all to be seen.
+#[derive(Debug)]
+struct Unsteady {
+    file: FileBackend,
+    fails: Arc<AtomicBool>,
+}
+
+impl StorageBackend for Unsteady {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(io::Error::other("the disk has failed"));
+        }
+        self.file.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.file.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.file.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.file.try_lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.unlock_range(start, end)
+    }
+}
+
+#[test]
+fn what_could_not_be_made_durable_is_not_there_later() {
+    let place = filled(3);
+    let path = database(&place);
+    let fails = Arc::new(AtomicBool::new(false));
+    let file = FileBackend::new(fs::File::options().read(true).write(true).open(&path).unwrap()).unwrap();
+    let unsteady = Unsteady { file, fails: Arc::clone(&fails) };
+    let opened = redb::Builder::new().create_with_backend(unsteady).unwrap();
+    let mut book = Book { path, state: State::Open(opened) };
+    put(&mut book, Table::Names, b"b", b"1").unwrap();
+    fails.store(true, Ordering::Relaxed);
+    let refused = put(&mut book, Table::Names, b"c", b"2").unwrap_err().to_string();
+    assert!(refused.contains("the disk has failed"), "{refused}");
+    let entry = |key: &str, text: &str| (key.as_bytes().to_vec(), text.as_bytes().to_vec());
+    let [b, d] = [entry("b", "1"), entry("d", "3")];
+    // It is read, then opened again, and then by another daemon.
+    assert_eq!(range(&mut book, Table::Names, Order::Rising, 9), std::slice::from_ref(&b));
+    let State::Ailing { again, .. } = &mut book.state else { panic!() };
+    *again = Instant::now();
+    assert_eq!(range(&mut book, Table::Names, Order::Rising, 9), std::slice::from_ref(&b));
+    put(&mut book, Table::Names, b"d", b"3").unwrap();
+    drop(book);
+    let mut book = Book::open(place.path()).unwrap();
+    assert_eq!(range(&mut book, Table::Names, Order::Rising, 9), [b, d]);
 }

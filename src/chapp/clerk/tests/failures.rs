@@ -2,6 +2,7 @@ use std::sync::Mutex;
 
 use super::maps::Fault;
 use super::*;
+use crate::chapp::store::Table;
 
 #[test]
 fn when_a_commit_fails_everybody_hears_so_and_nothing_has_changed() {
@@ -70,12 +71,72 @@ fn where_nothing_can_be_written_the_books_can_be_read() {
     ];
     assert_eq!(told, expected);
     assert_eq!(["ann", "bob", "dan"].map(|own| office.lives(own)), [None; 3]);
-    // On another day there is something to write: that somebody was seen.
-    office.now += DAY;
-    assert_eq!(office.ask(3, connect(AWAY, None)), Verdict::Failed);
-    office.idle(5);
+}
+
+#[test]
+fn who_comes_and_goes_while_it_cannot_be_noted_is_not_refused() {
+    let mut office = Office::open();
+    office.introduce(1, HOME, "ann");
+    office.introduce(2, AWAY, "bob");
+    office.leave(2);
+    let was_seen = |office: &Office, days: u32, own: &str| {
+        let key = [&(20_000 + days).to_be_bytes()[..], own.as_bytes()].concat();
+        office.maps.entries().contains_key(&(Table::Seen, key))
+    };
+    office.idle(3 * DAY);
+    office.maps.fail(Fault::Writing);
+    let told = office.deal(&[
+        (3, Some(connect(AWAY, None))),
+        (3, Some(goodbye("bob"))),
+        (4, Some(connect(AWAY, Some("bob")))),
+        (4, Some(introduce(AWAY, "cid"))),
+        (5, Some(connect(AWAY, None))),
+        (4, None),
+    ]);
+    let expected = [
+        answer(3, connected("bob", &[])),
+        answer(3, Verdict::Gone),
+        answer(4, connected("bob", &[])),
+        answer(4, Verdict::Failed),
+        (4, Told::Notice(Notice::Replaced)),
+        answer(5, connected("bob", &[])),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(office.lives("bob"), Some(5));
+    // It goes on like that on the next day, for those who have been there, too.
+    office.idle(DAY);
+    assert_eq!(office.ask(1, goodbye("ann")), Verdict::Gone);
+    assert_eq!(office.lives("ann"), None);
+    assert!(was_seen(&office, 3, "ann") && was_seen(&office, 0, "bob"));
+    // What is still true is noted when that is possible.
     office.maps.fail(Fault::None);
-    assert_eq!(office.ask(3, connect(AWAY, None)), connected("bob", &hi));
+    office.idle(1);
+    assert!(was_seen(&office, 3, "ann") && was_seen(&office, 4, "bob"));
+    // The chores of that day are done; and somebody comes while they cannot be done again.
+    office.leave(5);
+    office.idle(DAY);
+    office.maps.fail(Fault::Writing);
+    assert_eq!(office.ask(6, connect(AWAY, None)), connected("bob", &[]));
+    office.maps.fail(Fault::None);
+    office.introduce(7, HOME, "dan");
+    assert!(was_seen(&office, 4, "bob"));
+    office.idle(1);
+    assert!(was_seen(&office, 5, "bob"));
+}
+
+#[test]
+fn who_comes_while_the_database_itself_fails_is_refused() {
+    for fault in [Fault::Commit, Fault::Change(0), Fault::Change(1), Fault::Change(2)] {
+        let mut office = Office::open();
+        office.introduce(1, HOME, "ann");
+        office.leave(1);
+        office.now += DAY;
+        let entries = office.maps.entries();
+        office.maps.fail(fault);
+        assert_eq!(office.ask(2, connect(HOME, None)), Verdict::Failed, "{fault:?}");
+        assert_eq!((office.lives("ann"), office.maps.entries()), (None, entries));
+        assert_eq!(office.ask(2, connect(HOME, None)), connected("ann", &[]));
+    }
 }
 
 #[test]
