@@ -368,6 +368,38 @@ fn what_goes_wrong_is_told_with_its_step() {
 }
 
 #[test]
+fn a_server_cannot_flood_the_screen_nor_act_on_it() {
+    let long = format!("{}\u{9b}31m{}\r\n", "x".repeat(300), "\u{202e}".repeat(15_000));
+    for code in ["299", "400"] {
+        for (format, most) in [(&[][..], 3000), (&["--json"], 6000)] {
+            let answer = format!("{code} {long}");
+            let (place, _) = Server::start(move |server| {
+                server.greets(GREETING);
+                let (key, _) = server.agrees();
+                server.seals(&key, READY);
+                server.answers(&key, &[&answer]);
+            });
+            let ended = Rollcall::run(&[&["probe", "fmltp", &place], format].concat(), b"");
+            assert_ne!(ended.code, Some(0));
+            assert!(ended.stdout.len() < most && ended.stderr.len() < most, "{}", ended.text());
+            for shown in [ended.text(), &ended.stderr] {
+                assert!(!shown.contains(['\u{9b}', '\u{202e}']) && shown.contains("xxx"), "{shown}");
+            }
+        }
+    }
+    let (place, _) = Server::start(|server| {
+        server.greets(GREETING);
+        let (key, _) = server.agrees();
+        server.seals(&key, "100 \u{9b}31m\u{202e}FmLTP/1.0\r\n");
+        server.answers(&key, &["200\r\n\u{9b} - x\r\n", "200 \u{9d}0;title\u{9c}\r\n"]);
+    });
+    let ended = Rollcall::run(&["probe", "fmltp", &place, "--json"], b"");
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(!ended.text().contains(['\u{9b}', '\u{9c}', '\u{9d}', '\u{202e}']), "{}", ended.text());
+    assert_eq!(step(&json(&ended), "help")["commands"], serde_json::json!(["\u{9b}"]));
+}
+
+#[test]
 fn who_says_nothing_is_given_up() {
     let half = format!("{GREETING}-----BEGIN DH PARAMETERS-----\nMII");
     for (said, name, expected) in [
@@ -427,6 +459,24 @@ fn a_wrong_command_line_ends_with_2_and_nothing_is_tried() {
     }
     let ended = Rollcall::run(&["probe", "fmltp", "localhost", "--user", "a b"], b"");
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+}
+
+#[test]
+fn a_password_that_is_not_fit_is_told_before_anything_is_tried() {
+    let no_word = "a password is UTF-8 without white space, and not empty";
+    let [empty, first, two, latin]: [&[u8]; 4] = [b"", b"\nlong-enough\n", b"two words\n", b"p\xe4ssword\n"];
+    let no_words = [empty, first, two, latin].map(|typed| (typed, no_word));
+    let long = "x".repeat(73);
+    let table = no_words.into_iter().chain([(long.as_bytes(), "a password has at most 72 bytes")]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = listener.local_addr().unwrap().to_string();
+    for (stdin, says) in table {
+        let ended = Rollcall::run(&["probe", "fmltp", &place, "--user", "alice"], stdin);
+        assert_eq!((ended.code, ended.text()), (Some(1), ""), "{}", ended.stderr);
+        assert_eq!(ended.stderr, format!("rollcall: {says}\n"));
+    }
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "nobody has come");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::fs::{self, Permissions};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use common::*;
@@ -256,15 +257,20 @@ fn a_users_file_that_is_not_right_stops_the_start(engine: Engine) {
 fn a_users_file_that_is_open_to_others_is_warned_of(engine: Engine) {
     let place = Place::new();
     let path = users(&place, ALICE);
-    let warned = |mode| {
+    let warned_with = |credentials: &Path, mode| {
         fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
         let args = ["--fmltp", "127.0.0.1:0", "--fmltp-users", &path, "--check"];
-        let (status, _, stderr) = outcome(Daemon::finish(&mut Daemon::command(engine, &args)));
+        let mut command = Daemon::command(engine, &args);
+        let (status, _, stderr) = outcome(Daemon::finish(command.env("CREDENTIALS_DIRECTORY", credentials)));
         assert_eq!(status, Some(0), "{stderr}");
         stderr.contains(&format!("warn: the users file {path} is open to others: its mode is {mode:04o}"))
     };
+    let warned = |mode| warned_with(&place.join("credentials"), mode);
     assert!(!warned(0o600) && !warned(0o400));
     assert!(warned(0o640) && warned(0o604) && warned(0o666));
+    // What a supervisor lets one user read has the right of a group in its mode.
+    let warned = |mode| warned_with(&place.join(""), mode);
+    assert!(!warned(0o440) && warned(0o444) && warned(0o460));
 }
 
 /// It was read by root, and the file is not the user's that the daemon has become.
@@ -276,12 +282,20 @@ fn a_users_file_that_cannot_be_read_again_is_warned_of(engine: Engine) {
     let path = users(&place, ALICE);
     let args = ["--fmltp", "127.0.0.1:0", "--fmltp-users", &path, "--user", "nobody"];
     let warning = format!("warn: the users file {path} cannot be read again as it is now");
+    let is_told_before = || {
+        let check = [&args[..], &["--check"]].concat();
+        let (status, _, stderr) = outcome(Daemon::finish(&mut Daemon::command(engine, &check)));
+        assert_eq!(status, Some(0), "{stderr}");
+        stderr.contains(&warning)
+    };
+    assert!(is_told_before());
     let daemon = Daemon::start(engine, &args);
     daemon.wait_for_log(&[&warning]);
     daemon.signal("HUP");
     daemon.wait_for_log(&["error: cannot read the users file", "stay who they were"]);
 
     chown(&path, Some(65_534), None).unwrap();
+    assert!(!is_told_before());
     let daemon = Daemon::start(engine, &args);
     daemon.signal("HUP");
     daemon.wait_for_log(&["read again: 1 user in"]);

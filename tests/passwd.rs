@@ -245,6 +245,21 @@ fn who_comes_at_the_same_time_takes_nobody_out_again() {
     assert_eq!(files(&place), ["users"]);
 }
 
+#[test]
+fn who_waits_for_another_says_so() {
+    let place = Place::new();
+    let file = place.text("users");
+    fs::write(&file, ALICE).unwrap();
+    let locked = fs::File::open(&file).unwrap();
+    locked.lock_shared().unwrap();
+    let mut waiting = Rollcall::start(&["passwd", &file, "bob"]);
+    waiting.types("long-enough\n");
+    waiting.says(&format!("waiting for another program that has locked {file}"));
+    locked.unlock().unwrap();
+    assert_eq!(waiting.finish().code, Some(0));
+    lists(&file, "alice\nbob\n");
+}
+
 /// Here a limit of the size of files stands for a disk that is full.
 #[test]
 fn a_file_that_cannot_be_written_whole_is_not_written() {
@@ -265,12 +280,11 @@ fn a_file_that_cannot_be_written_whole_is_not_written() {
 }
 
 #[test]
-fn a_directory_that_takes_no_files_is_told() {
+fn a_directory_that_takes_no_files_or_cannot_be_opened_is_told() {
     let (place, programs) = (Place::new(), Place::new());
     let file = place.text("users");
     fs::write(&file, ALICE).unwrap();
     fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
-    fs::set_permissions(place.join(""), Permissions::from_mode(0o555)).unwrap();
     let mut command = Command::new(programs.join("rollcall"));
     fs::copy(support_client::command(["list"]).get_program(), command.get_program()).unwrap();
     command.uid(nobody()).current_dir("/");
@@ -278,14 +292,22 @@ fn a_directory_that_takes_no_files_is_told() {
     if !runs.is_ok_and(|status| status.success()) {
         return println!("skipped: nobody cannot run it there");
     }
-    let mut running = Rollcall::spawn(command.args(["passwd", &file, "bob"]));
-    running.types("long-enough\n");
-    let ended = running.finish();
-    fs::set_permissions(place.join(""), Permissions::from_mode(0o755)).unwrap();
-    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    let says = format!("rollcall: cannot write {file}: permission denied");
-    assert!(ended.stderr.starts_with(&says), "{}", ended.stderr);
-    assert_eq!(fs::read_to_string(&file).unwrap(), ALICE);
+    command.args(["passwd", &file, "bob"]);
+    // In the second one files can be made, but it cannot be made sure that they are on disk.
+    for (owner, mode) in [(0, 0o555), (nobody(), 0o300)] {
+        if is_root() {
+            chown(place.join(""), Some(owner), None).unwrap();
+        }
+        fs::set_permissions(place.join(""), Permissions::from_mode(mode)).unwrap();
+        let mut running = Rollcall::spawn(&mut command);
+        running.types("long-enough\n");
+        let ended = running.finish();
+        fs::set_permissions(place.join(""), Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        let says = format!("rollcall: cannot write {file}: permission denied");
+        assert!(ended.stderr.starts_with(&says), "{}", ended.stderr);
+        assert_eq!(fs::read_to_string(&file).unwrap(), ALICE);
+    }
 }
 
 /// Who does not write everywhere, as root does.

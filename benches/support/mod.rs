@@ -5,6 +5,8 @@
 //! the processor time of both is read from the same clock, so that what the machine does meanwhile cancels.
 
 pub(crate) mod bytes;
+#[cfg(feature = "chapp")]
+pub(crate) mod chapp;
 pub(crate) mod client;
 pub(crate) mod crowd;
 pub(crate) mod floor;

@@ -45,14 +45,14 @@ pub(super) fn say(line: &str) {
 /// Says whether these options would do, and what they come to.
 pub(super) fn check(options: &Options) -> Result<(), Failure> {
     let identity = find_identity(options)?;
-    if identity.is_some_and(|identity| !identity.may_be_assumed()) {
+    if identity.as_ref().is_some_and(|identity| !identity.may_be_assumed()) {
         let message = "--user and --group take the rights of root".to_owned();
         return Err(Failure { exit: Exit::NotPermitted, message });
     }
     options.pid_file.as_deref().map(pid_file::examine).transpose()?;
     logging::start(options.log_level);
     let mut doors = options.doors.clone();
-    Files::read(&mut doors)?;
+    let files = Files::read(&mut doors)?;
     let places = doors.addresses.iter().map(|(kind, addresses)| (*kind, addresses.of(*kind).len()));
     let open: Vec<_> = places.flat_map(|(kind, count)| std::iter::repeat_n(kind, count)).collect();
     let limits = limits(options, &open)?;
@@ -80,6 +80,8 @@ pub(super) fn check(options: &Options) -> Result<(), Failure> {
         ("group", options.group.clone().unwrap_or_else(unset)),
         ("pid-file", options.pid_file.as_ref().map_or_else(unset, |path| path.display().to_string())),
     ]);
+    drop_privileges(identity.as_ref())?;
+    files.look_ahead();
     rows.iter().for_each(|(name, value)| say(&format!("{name} = {value}")));
     Ok(())
 }

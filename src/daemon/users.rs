@@ -13,6 +13,9 @@ use crate::fmltp::users::{self, FILE_LIMIT, UserBook, Users, UsersError};
 
 /// What others than the file's owner may do with it. They have no business with it.
 const OTHERS: u32 = 0o077;
+/// In the mode of a file with an access control list, what stands for the group's right to read is the most that
+/// anybody has by the list.
+const READ_BY_LIST: u32 = 0o040;
 
 /// The users, as they were when their file was last found right.
 pub(super) struct Book {
@@ -67,7 +70,8 @@ fn load(path: &Path) -> Result<Users, Failure> {
     }
     let file = File::open(path).map_err(unread)?;
     let mode = file.metadata().map_err(unread)?.permissions().mode() & 0o7777;
-    if mode & OTHERS != 0 {
+    let allowed = if is_credential(path) { READ_BY_LIST } else { 0 };
+    if mode & OTHERS & !allowed != 0 {
         log::warn!("the users file {} is open to others: its mode is {mode:04o}, not 0600", path.display());
     }
     let mut bytes = Vec::new();
@@ -77,6 +81,12 @@ fn load(path: &Path) -> Result<Users, Failure> {
     }
     let invalid = |error: UsersError| unfit(format!("is not right: {error}"));
     Users::parse(&users::text(bytes).map_err(invalid)?).map_err(invalid)
+}
+
+/// Whether a supervisor has put the file where we alone can read it, which it does by an access control list.
+fn is_credential(path: &Path) -> bool {
+    let directory = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty());
+    directory.is_some_and(|directory| path.starts_with(directory))
 }
 
 /// How many users there are, in words.

@@ -56,7 +56,7 @@ impl Cooldowns {
         let address = address.to_canonical();
         let exempt = address.is_loopback() && !self.doors[index].rule.loopback;
         let door = u8::try_from(index).ok()?;
-        (!exempt).then(|| Answerable { address, door })
+        (!exempt).then_some(Answerable { address, door })
     }
 
     /// How long he still has to wait, if he has to.

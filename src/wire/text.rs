@@ -28,7 +28,7 @@ pub struct Printable<'a>(pub &'a str);
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for character in self.0.chars() {
-            if character.is_control() || is_direction(character) {
+            if acts(character) {
                 write!(f, "\\u{{{:02X}}}", u32::from(character))?;
             } else {
                 f.write_char(character)?;
@@ -36,6 +36,11 @@ impl fmt::Display for Printable<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a character that is shown can act on a terminal, or on the text around it.
+pub fn acts(character: char) -> bool {
+    character.is_control() || is_direction(character)
 }
 
 /// The characters that turn the direction of the text around them, and line and paragraph separators.

@@ -6,6 +6,10 @@
 
 pub mod answer;
 pub mod bytes;
+#[cfg(feature = "chapp")]
+pub mod chapp;
+#[cfg(feature = "chapp")]
+pub mod chapp_told;
 pub mod daemon;
 #[cfg(feature = "fmltp")]
 pub mod fmltp;

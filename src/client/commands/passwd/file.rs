@@ -1,13 +1,14 @@
 //! The users file: read whole, and replaced whole or not at all.
 
 use std::fmt;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::client::commands::screen;
 use crate::client::error::Error;
 use crate::fmltp::users::{self, Draft, FILE_LIMIT, UsersError};
 
@@ -76,7 +77,10 @@ impl UsersFile {
     /// Locks the file that was just opened; false if another one has taken its place meanwhile.
     fn is_kept(&self, file: &File) -> bool {
         // Where there are no locks, the last one wins.
-        let _ = file.lock();
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            screen::note(format_args!("waiting for another program that has locked {self}"));
+            let _ = file.lock();
+        }
         let Ok(ours) = file.metadata() else { return true };
         fs::metadata(&self.path).is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
     }
@@ -98,6 +102,7 @@ impl UsersFile {
     fn replace(&self, there: Option<&File>, text: &str) -> io::Result<()> {
         let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = directory.unwrap_or(Path::new("."));
+        let opened = File::open(directory)?;
         let mut new = NamedTempFile::with_prefix_in(".rollcall-users-", directory)?;
         new.write_all(text.as_bytes())?;
         if let Some(there) = there {
@@ -110,7 +115,13 @@ impl UsersFile {
             Some(_) => new.persist(&self.path)?,
             None => new.persist_noclobber(&self.path)?,
         };
-        File::open(directory)?.sync_all()
+        // It is there: to say that it is not written would be wrong.
+        if let Err(error) = opened.sync_all() {
+            log::warn!(
+                "{self} is new, but may be the old one again if the machine ends all at once: {error}"
+            );
+        }
+        Ok(())
     }
 
     fn too_long(&self) -> Error {

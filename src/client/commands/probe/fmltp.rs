@@ -2,7 +2,7 @@
 
 mod words;
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -16,10 +16,10 @@ use crate::client::error::Error;
 use crate::client::net::{self, Came, Inflow};
 use crate::client::server::unix_time;
 use crate::fmltp::client::{self, Answer, Authentication, Client, Event, Flow, Input, Phase};
-use crate::fmltp::users::Name;
+use crate::fmltp::users::{Name, PASSWORD_LIMIT};
 use crate::fmltp::version::{Greeting, Version};
 use crate::wire::text::{Escaped, Printable};
-use words::{commands, greeted, is_ready, misfit, named, said};
+use words::{commands, cut, greeted, is_ready, misfit, named, said};
 
 /// Where a server listens unless it is told otherwise.
 pub(super) const PORT: u16 = 8900;
@@ -61,6 +61,7 @@ pub(super) fn run(matches: &Matches, plan: super::Plan) -> Result<(), Error> {
 
 /// Goes through all steps, or as many as succeed.
 fn probe(plan: &Plan, report: &mut Report) -> Result<(), Error> {
+    let login = plan.user.as_ref().map_or(Ok(None), given)?;
     let began = Instant::now();
     let stream = net::connect_within(plan.timeout, &plan.server, ADVICE);
     let stream = stream.and_then(|stream| {
@@ -72,6 +73,7 @@ fn probe(plan: &Plan, report: &mut Report) -> Result<(), Error> {
             plan,
             report,
             stream,
+            login,
             client: Client::new(plan.greeting.clone()),
             inflow: Inflow::of(client::LIMIT),
             step: "connect",
@@ -101,6 +103,8 @@ struct Dialogue<'a> {
     plan: &'a Plan,
     report: &'a mut Report,
     stream: TcpStream,
+    /// The command that logs in, where it is known.
+    login: Option<Zeroizing<Vec<u8>>>,
     client: Client,
     inflow: Inflow,
     /// Where we are,
@@ -124,7 +128,7 @@ impl Dialogue<'_> {
         let names = commands(&answer.text);
         self.tell(
             Outcome::Done,
-            Told::new(Printable(&names.join(", ")).to_string(), json!({"commands": names})),
+            Told::new(Printable(&cut(&names.join(", "))).to_string(), json!({"commands": names})),
         )?;
         self.begin("quit");
         let answer = self.command(b"QUIT\r\n")?;
@@ -175,8 +179,10 @@ impl Dialogue<'_> {
                 return self.tell(Outcome::Skipped, Told::new("not required", Value::Null));
             }
         };
-        let password = prompt::given(&format!("Password of {user} at {}: ", self.plan.server))?;
-        let text = login(user, &password)?;
+        let text = match self.login.take() {
+            Some(text) => text,
+            None => login(user, &prompt::given(&format!("Password of {user} at {}: ", self.plan.server))?)?,
+        };
         // Whoever types takes his own time.
         self.begin("login");
         let answer = self.command(&text)?;
@@ -207,8 +213,8 @@ impl Dialogue<'_> {
     fn expect(&self, code: u16, answer: Answer) -> Result<Answer, Error> {
         match answer.code {
             found if found == code => Ok(answer),
-            151 | 400..500 => Err(self.rejected(answer.text)),
-            _ => Err(self.stuck(format!("it answers \"{}\"", Printable(&answer.text)))),
+            151 | 400..500 => Err(self.rejected(&answer.text)),
+            _ => Err(self.stuck(format!("it answers \"{}\"", Printable(&cut(&answer.text))))),
         }
     }
 
@@ -225,7 +231,7 @@ impl Dialogue<'_> {
             self.inflow.consume(taken);
             self.send(&out);
             match event {
-                Some(Event::Refused(reason)) => return Err(self.rejected(reason)),
+                Some(Event::Refused(reason)) => return Err(self.rejected(&reason)),
                 Some(event) => return Ok(event),
                 None if taken > 0 => continue,
                 None if has_ended => return Err(self.stuck(self.ended())),
@@ -270,8 +276,8 @@ impl Dialogue<'_> {
         }
     }
 
-    fn rejected(&self, reason: String) -> Error {
-        Error::Rejected { who: self.plan.server.clone(), reason }
+    fn rejected(&self, reason: &str) -> Error {
+        Error::Rejected { who: self.plan.server.clone(), reason: cut(reason) }
     }
 
     fn stuck(&self, why: impl Into<String>) -> Error {
@@ -316,8 +322,20 @@ fn now() -> u64 {
     u64::try_from(unix_time()).unwrap_or_default()
 }
 
+/// The command that logs in, where nobody has to be asked for the password; one that is not fit is told before anything
+/// is tried.
+fn given(user: &Name) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    if io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    login(user, &prompt::given("")?).map(Some)
+}
+
 /// The command that logs in.
 fn login(user: &Name, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    if password.len() > PASSWORD_LIMIT {
+        return Err(Error::Unfit(format!("a password has at most {PASSWORD_LIMIT} bytes")));
+    }
     let is_word = !password.is_empty() && !password.iter().any(u8::is_ascii_whitespace);
     if !is_word || std::str::from_utf8(password).is_err() {
         return Err(Error::Unfit("a password is UTF-8 without white space, and not empty".to_owned()));

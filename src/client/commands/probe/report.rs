@@ -1,5 +1,6 @@
 //! What a probe tells, as lines or as one JSON object.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
@@ -7,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::client::commands::Exit;
 use crate::client::commands::screen::{self, Colours, Style};
 use crate::client::error::Error;
+use crate::wire::text;
 
 /// How it is written.
 #[derive(Debug, Clone, Copy)]
@@ -113,8 +115,22 @@ impl Report {
             "ms": milliseconds(self.began.elapsed()),
             "steps": self.steps,
         });
-        screen::line(&whole.to_string())
+        screen::line(&printable(&whole))
     }
+}
+
+/// JSON in which nothing can act on a terminal: by itself it escapes less than that.
+fn printable(value: &Value) -> String {
+    let mut printable = String::new();
+    for character in value.to_string().chars() {
+        if text::acts(character) {
+            // It stands in a string, for nothing else holds any, and four digits are enough for each of them.
+            let _ = write!(printable, "\\u{:04x}", u32::from(character));
+        } else {
+            printable.push(character);
+        }
+    }
+    printable
 }
 
 fn line(colours: Colours, name: &str, outcome: Outcome, took: Duration, about: &str) -> String {
@@ -131,6 +147,14 @@ fn milliseconds(time: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_in_an_object_can_act_on_a_terminal_and_it_stays_the_same() {
+        let object = json!({"text": "é\u{1b}[2J\u{7f}\u{9b}\u{202e}\"\\"});
+        let text = printable(&object);
+        assert_eq!(text, r#"{"text":"é\u001b[2J\u007f\u009b\u202e\"\\"}"#);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), object);
+    }
 
     #[test]
     fn steps_stand_in_columns() {

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use crate::client::commands::probe::report::Told;
 use crate::fmltp::client::{Answer, Authentication, GroupInfo, PrivateLength, Ready};
 use crate::fmltp::version::Greeting;
-use crate::wire::text::Printable;
+use crate::wire::text::{Printable, truncate};
+
+/// The most bytes that are shown of an answer, which is one line of two or three words where all is well.
+const MOST: usize = 400;
 
 pub(super) fn greeted(theirs: &Greeting, ours: &Greeting, expected: Option<u16>) -> Told {
     let odd = if theirs.is_flexmusic() { "" } else { ", which is no name of FlexMusic's" };
@@ -71,7 +74,15 @@ fn meaning(code: u16) -> String {
 /// An answer of one line.
 pub(super) fn said(answer: &Answer) -> Told {
     let facts = json!({"code": answer.code, "text": answer.text});
-    Told::new(Printable(&answer.text).to_string(), facts)
+    Told::new(Printable(&cut(&answer.text)).to_string(), facts)
+}
+
+/// What is shown of what a server says; it can be very long.
+pub(super) fn cut(text: &str) -> String {
+    match truncate(text, MOST) {
+        whole if whole.len() == text.len() => whole.to_owned(),
+        start => format!("{start}..."),
+    }
 }
 
 /// The names in the lines `NAME - TEXT`.
@@ -130,6 +141,12 @@ mod tests {
         ] {
             assert_eq!(named(GroupInfo { bits: 1024, generator, private_length }).about, expected);
         }
+    }
+
+    #[test]
+    fn long_answers_are_cut() {
+        assert_eq!(cut(&"é".repeat(200)), "é".repeat(200));
+        assert_eq!(cut(&format!("x{}", "é".repeat(200))), format!("x{}...", "é".repeat(199)));
     }
 
     #[test]
