@@ -57,13 +57,20 @@ pub(super) struct Conn {
     /// Whether there may be a whole message in it.
     behind: Behind,
     input: Input,
-    /// What the clerk had to say while an ask was out.
-    held: Vec<Mail>,
-    /// How many bytes of letters are, at most, among those that wait to be sent.
-    letters: usize,
+    /// None for those who never got any.
+    letters: Option<Box<Letters>>,
     /// Whether the clerk has to hear of the end.
     clerk: Clerk,
     permit: Permit,
+}
+
+/// What the clerk has to say.
+#[derive(Default)]
+struct Letters {
+    /// What he said while an ask was out.
+    held: Vec<Mail>,
+    /// How many bytes of letters are, at most, among those that wait to be sent.
+    owed: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -139,8 +146,7 @@ impl Conn {
             unread: Buffer::default(),
             behind: Behind::No,
             input: Input::Flowing,
-            held: Vec::new(),
-            letters: 0,
+            letters: None,
             clerk: Clerk::Stranger,
             permit,
         }
@@ -356,9 +362,9 @@ impl Conn {
     /// The session is over: on every way out. What it leaves behind may be a bad name for its address.
     fn dismiss(&mut self, now: Instant) {
         self.unread = Buffer::default();
-        self.held = Vec::new();
+        self.letters = None;
         if self.session.take().is_some_and(|session| session.ends_badly()) {
-            self.permit.cool_down(now);
+            self.permit.cool_down(self.door, self.peer.ip(), now);
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::cooldown::{Answerable, Cooldowns};
+use super::cooldown::Cooldowns;
 use crate::session::{Caller, Refusal};
 
 /// How many connections may be told at a time that they cannot be let in; beyond, they are closed unheard.
@@ -77,8 +77,6 @@ enum Holder {
     Client {
         /// Where it is counted, if it is.
         counted: Option<Source>,
-        /// What cools down should it end badly.
-        answerable: Option<Answerable>,
         caller: Caller,
     },
     Refused,
@@ -152,7 +150,7 @@ impl Gate {
             *count += 1;
         }
         let caller = Caller(self.welcomed.fetch_add(1, Ordering::Relaxed));
-        let holder = Holder::Client { counted, answerable, caller };
+        let holder = Holder::Client { counted, caller };
         Admission::Welcome(Permit { gate: Arc::clone(self), holder })
     }
 
@@ -191,9 +189,9 @@ impl Permit {
         }
     }
 
-    /// The connection has ended badly: its address cools down, if it has to.
-    pub(super) fn cool_down(&self, now: Instant) {
-        if let Holder::Client { answerable: Some(answerable), .. } = self.holder {
+    /// A connection from `address` to `door` has ended badly: the address cools down, if it has to.
+    pub(super) fn cool_down(&self, door: &'static str, address: IpAddr, now: Instant) {
+        if let Some(answerable) = self.gate.cooldowns.answerable(door, address) {
             self.gate.cooldowns.begin(answerable, now);
         }
     }

@@ -29,17 +29,18 @@ impl Conn {
         turn: &Turn<'_>,
         out: &mut Output,
     ) {
-        let held: usize = self.held.iter().map(|mail| mail.size).sum();
+        let letters = self.letters.get_or_insert_default();
+        let held: usize = letters.held.iter().map(|mail| mail.size).sum();
         // What is owed may be answers, too, which the peer has asked for: they do not count.
-        let letters = self.letters.min(owed) + held + mail.size;
+        let size = letters.owed.min(owed) + held + mail.size;
         match self.phase {
-            Phase::Open | Phase::Asking if letters > OWED_LIMIT => self.overrun(turn.now, out),
+            Phase::Open | Phase::Asking if size > OWED_LIMIT => self.overrun(turn.now, out),
             Phase::Open => {
-                self.letters = letters;
+                letters.owed = size;
                 self.handle(Event::Mail(mail.paper), turn, out);
             }
             // It is older than the answer, and goes before it.
-            Phase::Asking => self.held.push(mail),
+            Phase::Asking => letters.held.push(mail),
             _ => {}
         }
     }
@@ -74,12 +75,18 @@ impl Conn {
         }
     }
 
+    /// What the clerk said while an ask was out, which is said now.
+    fn held(&mut self) -> Vec<Mail> {
+        let Some(letters) = &mut self.letters else { return Vec::new() };
+        letters.owed += letters.held.iter().map(|mail| mail.size).sum::<usize>();
+        std::mem::take(&mut letters.held)
+    }
+
     /// Goes on after an ask. Without an answer the daemon ends.
     fn answer(&mut self, answer: Option<Answer>, turn: &Turn<'_>, out: &mut Output) {
         match std::mem::replace(&mut self.phase, Phase::Open) {
             Phase::Asking => {
-                for mail in std::mem::take(&mut self.held) {
-                    self.letters += mail.size;
+                for mail in self.held() {
                     self.handle(Event::Mail(mail.paper), turn, out);
                 }
                 let ends = turn.stage == Stage::Stopping || answer.is_none();
