@@ -194,7 +194,7 @@ fn an_interrupt_ends_it_at_once(engine: Engine) {
     let server = server(&daemon);
     let inbox = Rollcall::start(&["inbox", "--name", "ann", &server]);
     inbox.says(" as ann");
-    process::signal(inbox.pid(), "INT");
+    process::signal(inbox.pid(), "TERM");
     let ended = inbox.finish();
     assert_eq!((ended.code, ended.text()), (None, ""), "by the signal");
     // The name stays ours, and nobody has it.
