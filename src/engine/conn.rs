@@ -21,7 +21,7 @@ use super::seldom::Seldom;
 use super::task::Mail;
 use super::{FLUSH_LIMIT, LINGER_LIMIT, MESSAGES_PER_TURN};
 use crate::roll::Member;
-use crate::session::{Ask, Door, Event, Fault, Output, Refusal, Session};
+use crate::session::{Ask, Caller, Door, Event, Fault, Output, Refusal, Session};
 use crate::wire::Buffer;
 use phase::Phase;
 
@@ -57,16 +57,15 @@ pub(super) struct Conn {
     /// Whether there may be a whole message in it.
     behind: Behind,
     input: Input,
-    /// None for those who never got any.
-    letters: Option<Box<Letters>>,
-    /// Whether the clerk has to hear of the end.
-    clerk: Clerk,
+    /// Only where the clerk has been asked for something: he has to hear of the end.
+    clerk: Option<Box<Acquaintance>>,
     permit: Permit,
 }
 
-/// What the clerk has to say.
-#[derive(Default)]
-struct Letters {
+/// What there is between a connection and the clerk.
+struct Acquaintance {
+    /// As whom he knows it.
+    caller: Caller,
     /// What he said while an ask was out.
     held: Vec<Mail>,
     /// How many bytes of letters are, at most, among those that wait to be sent.
@@ -77,12 +76,6 @@ struct Letters {
 enum Behind {
     No,
     Perhaps,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Clerk {
-    Stranger,
-    Acquainted,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -146,8 +139,7 @@ impl Conn {
             unread: Buffer::default(),
             behind: Behind::No,
             input: Input::Flowing,
-            letters: None,
-            clerk: Clerk::Stranger,
+            clerk: None,
             permit,
         }
     }
@@ -362,7 +354,7 @@ impl Conn {
     /// The session is over: on every way out. What it leaves behind may be a bad name for its address.
     fn dismiss(&mut self, now: Instant) {
         self.unread = Buffer::default();
-        self.letters = None;
+        self.clerk.iter_mut().for_each(|clerk| clerk.held = Vec::new());
         if self.session.take().is_some_and(|session| session.ends_badly()) {
             self.permit.cool_down(self.door, self.peer.ip(), now);
         }

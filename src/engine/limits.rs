@@ -9,7 +9,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use super::cooldown::Cooldowns;
-use crate::session::{Caller, Refusal};
+use crate::session::Refusal;
 
 /// How many connections may be told at a time that they cannot be let in; beyond, they are closed unheard.
 const REFUSALS_AT_A_TIME: usize = 16;
@@ -74,11 +74,8 @@ pub(super) struct Permit {
 }
 
 enum Holder {
-    Client {
-        /// Where it is counted, if it is.
-        counted: Option<Source>,
-        caller: Caller,
-    },
+    /// Where it is counted, if it is.
+    Client(Option<Source>),
     Refused,
 }
 
@@ -149,8 +146,8 @@ impl Gate {
             }
             *count += 1;
         }
-        let caller = Caller(self.welcomed.fetch_add(1, Ordering::Relaxed));
-        let holder = Holder::Client { counted, caller };
+        self.welcomed.fetch_add(1, Ordering::Relaxed);
+        let holder = Holder::Client(counted);
         Admission::Welcome(Permit { gate: Arc::clone(self), holder })
     }
 
@@ -180,15 +177,6 @@ fn take(counter: &AtomicUsize, limit: usize) -> bool {
 }
 
 impl Permit {
-    /// As whom clerks know the connection.
-    pub(super) fn caller(&self) -> Caller {
-        match self.holder {
-            Holder::Client { caller, .. } => caller,
-            // Who was not let in is nobody's client.
-            Holder::Refused => Caller(u64::MAX),
-        }
-    }
-
     /// A connection from `address` to `door` has ended badly: the address cools down, if it has to.
     pub(super) fn cool_down(&self, door: &'static str, address: IpAddr, now: Instant) {
         if let Some(answerable) = self.gate.cooldowns.answerable(door, address) {
@@ -203,7 +191,7 @@ impl Drop for Permit {
             Holder::Refused => {
                 self.gate.refusals.fetch_sub(1, Ordering::Relaxed);
             }
-            Holder::Client { counted, .. } => {
+            Holder::Client(counted) => {
                 self.gate.clients.fetch_sub(1, Ordering::Relaxed);
                 counted.into_iter().for_each(|source| self.gate.forget(source));
             }

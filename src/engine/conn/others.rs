@@ -1,13 +1,17 @@
 //! What a connection has others do, and what it hears from them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::phase::Phase;
-use super::{Clerk, Conn, Stage, Turn};
+use super::{Acquaintance, Conn, Stage, Turn};
 use crate::engine::OWED_LIMIT;
 use crate::engine::task::{Mail, Reply, Returned, Toil};
 use crate::roll::Member;
 use crate::session::{Answer, Caller, Event, Fault, Output, Session};
+
+/// How many connections have been made known to clerks: the numbers by which those know them.
+static CALLERS: AtomicU64 = AtomicU64::new(0);
 
 impl Conn {
     /// The session, for whoever has it do its slow part.
@@ -17,8 +21,11 @@ impl Conn {
 
     /// As whom the clerk of the door knows this connection. From now on he has to hear of its end.
     pub(in crate::engine) fn introduce_to_clerk(&mut self) -> (&'static str, Caller) {
-        self.clerk = Clerk::Acquainted;
-        (self.door, self.permit.caller())
+        let fresh = || {
+            let caller = Caller(CALLERS.fetch_add(1, Ordering::Relaxed));
+            Box::new(Acquaintance { caller, held: Vec::new(), owed: 0 })
+        };
+        (self.door, self.clerk.get_or_insert_with(fresh).caller)
     }
 
     /// Takes what the clerk has to say, unasked; `owed` bytes wait to be sent already.
@@ -29,7 +36,7 @@ impl Conn {
         turn: &Turn<'_>,
         out: &mut Output,
     ) {
-        let letters = self.letters.get_or_insert_default();
+        let Some(letters) = &mut self.clerk else { return };
         let held: usize = letters.held.iter().map(|mail| mail.size).sum();
         // What is owed may be answers, too, which the peer has asked for: they do not count.
         let size = letters.owed.min(owed) + held + mail.size;
@@ -77,7 +84,7 @@ impl Conn {
 
     /// What the clerk said while an ask was out, which is said now.
     fn held(&mut self) -> Vec<Mail> {
-        let Some(letters) = &mut self.letters else { return Vec::new() };
+        let Some(letters) = &mut self.clerk else { return Vec::new() };
         letters.owed += letters.held.iter().map(|mail| mail.size).sum::<usize>();
         std::mem::take(&mut letters.held)
     }
@@ -116,11 +123,8 @@ impl Conn {
     /// As whom, and at which door, the clerk is to hear of the end, once that has come.
     pub(in crate::engine) fn take_goodbye(&mut self) -> Option<(&'static str, Caller)> {
         match self.phase {
-            Phase::Ending { .. } | Phase::Lingering { .. } | Phase::Over
-                if self.clerk == Clerk::Acquainted =>
-            {
-                self.clerk = Clerk::Stranger;
-                Some((self.door, self.permit.caller()))
+            Phase::Ending { .. } | Phase::Lingering { .. } | Phase::Over => {
+                self.clerk.take().map(|clerk| (self.door, clerk.caller))
             }
             _ => None,
         }
