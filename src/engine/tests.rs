@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::*;
@@ -43,8 +44,9 @@ impl Session for Guest {
         match line {
             b"slow\n" => out.ask(Ask::Toil(Effort::Brief)),
             b"late\n" => {
-                // Long enough for the peer to be gone when this is sent.
-                thread::sleep(Duration::from_millis(4));
+                // The peer is gone when this is sent.
+                let read = LATE_READ.fetch_add(1, Ordering::AcqRel) + 1;
+                wait_until("the peer is gone", || LATE_GONE.load(Ordering::Acquire) >= read);
                 out.bytes().extend_from_slice(b"so late\n");
                 out.ask(Ask::Toil(Effort::Brief));
             }
@@ -137,6 +139,19 @@ impl House {
 const BIG: usize = 32 << 20;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many times `late` has been read, and its peer has gone since.
+static LATE_READ: AtomicUsize = AtomicUsize::new(0);
+static LATE_GONE: AtomicUsize = AtomicUsize::new(0);
+
+#[track_caller]
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let patience = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < patience, "{what}: not within {PATIENCE:?}");
+        thread::yield_now();
+    }
+}
 
 fn say(stream: &mut TcpStream, line: &str) {
     stream.write_all(line.as_bytes()).unwrap();
@@ -242,14 +257,13 @@ fn a_connection_that_breaks_while_it_asks_is_gone() {
             say(&mut guest, "slow\n");
             expect(&mut guest, "toiled 1\n");
             say(&mut guest, "late\n");
-            // It has been read when this resets the connection, and is not answered yet.
-            thread::sleep(Duration::from_millis(1));
+            let read = LATE_GONE.load(Ordering::Acquire) + 1;
+            wait_until("it is read", || LATE_READ.load(Ordering::Acquire) >= read);
+            // A reset, which has arrived when this returns.
             socket2::SockRef::from(&guest).set_linger(Some(Duration::ZERO)).unwrap();
+            drop(guest);
+            LATE_GONE.store(read, Ordering::Release);
         }
-        let patience = Instant::now() + PATIENCE;
-        while house.engine.usage().clients > 0 {
-            assert!(Instant::now() < patience, "{:?}", house.engine.usage());
-            thread::yield_now();
-        }
+        wait_until("nobody is left", || house.engine.usage().clients == 0);
     });
 }
