@@ -19,14 +19,14 @@
 //!     bin        rollcalld, rollcall: parse the command line, run, exit code
 //!     daemon     options, wiring, signals, data           client   connect, call, answer, the commands
 //!     door       which doors there are; the only list     engine   sockets, time, threads, workers, limits
-//!     lekt fmltp chapp
+//!     lekt fmltp chapp residue
 //!                one protocol each: packets, one state machine for each role, and books where there are any
 //!     session    what a protocol is to an engine
 //!     roll       who is there, and what changed
 //!     wire       bytes in and out
 //! ```
 //!
-//! Read it from the bottom: [`wire`], [`roll`], [`session`], [`lekt`], `fmltp`, `chapp`, then [`engine`], [`door`] and [`daemon`].
+//! Read it from the bottom: [`wire`], [`roll`], [`session`], [`lekt`], `fmltp`, `chapp`, `residue`, then [`engine`], [`door`] and [`daemon`].
 
 #![cfg_attr(not(test), warn(clippy::cast_possible_truncation))]
 
@@ -40,6 +40,8 @@ pub mod engine;
 #[cfg(feature = "fmltp")]
 pub mod fmltp;
 pub mod lekt;
+#[cfg(feature = "residue")]
+pub mod residue;
 pub mod roll;
 pub mod session;
 pub mod wire;

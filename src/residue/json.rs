@@ -1,0 +1,1 @@
+//! JSON, as strictly as clients need it ("JSON").

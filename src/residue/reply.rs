@@ -1,0 +1,1 @@
+//! What the server says ("Hello", "Established", "Connection errors", "Tokens", "Logs").

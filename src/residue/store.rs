@@ -1,0 +1,1 @@
+//! What the clerk needs of the log files.
