@@ -71,8 +71,10 @@ impl Fields<'_> for Request {
             b"rsa_public_key" => self.public_key = said(value).map(Text::boxed),
             b"key_size" if value.is_null() => self.key_size = KeySizeField::Missing,
             b"key_size" => {
-                self.key_size =
-                    value.integer().and_then(size_of).map_or(KeySizeField::Wrong, KeySizeField::Is);
+                self.key_size = value
+                    .integer()
+                    .and_then(KeySize::from_bits)
+                    .map_or(KeySizeField::Wrong, KeySizeField::Is);
             }
             _ => {}
         }
@@ -87,23 +89,6 @@ impl RequestKind {
             3 => Self::Touch,
             _ => return None,
         })
-    }
-}
-
-fn size_of(bits: i64) -> Option<KeySize> {
-    Some(match bits {
-        128 => KeySize::Bits128,
-        192 => KeySize::Bits192,
-        256 => KeySize::Bits256,
-        _ => return None,
-    })
-}
-
-fn bits_of(size: KeySize) -> u16 {
-    match size {
-        KeySize::Bits128 => 128,
-        KeySize::Bits192 => 192,
-        KeySize::Bits256 => 256,
     }
 }
 
@@ -188,7 +173,7 @@ pub fn put_hello(out: &mut Vec<u8>, unix_time: i64, who: Introduction<'_>, size:
         Introduction::ClientId(id) => hello.text("client_id", id),
     };
     match size {
-        Some(size) => hello.integer("key_size", bits_of(size)).end(),
+        Some(size) => hello.integer("key_size", size.bits()).end(),
         None => hello.end(),
     }
 }
