@@ -265,3 +265,12 @@ impl Registry {
         }
     }
 }
+
+#[cfg(test)]
+impl Registry {
+    /// How many clients are on record, and how much is kept because of them.
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        let kept = self.deadlines.len() + self.ranks.len() + self.remembered;
+        (self.clients.len(), kept)
+    }
+}

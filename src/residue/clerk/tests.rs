@@ -2,6 +2,7 @@ mod ages;
 mod answers;
 mod limits;
 mod logs;
+mod model;
 mod world;
 
 use std::net::SocketAddr;
