@@ -83,10 +83,7 @@ impl Server {
                 Ok(())
             }
             // It was opened by a key that is no more, and no other opens it.
-            (State::Asking { .. }, Verdict::Changed(Some(pass))) => {
-                self.pass = Some(pass);
-                self.tell_junk_sealed(turn)
-            }
+            (State::Asking { .. }, Verdict::Changed(Some(pass))) => self.take_junk(pass, turn),
             (State::Asking { .. }, Verdict::Changed(None)) => {
                 self.pass = None;
                 self.tell_stranger(turn);
@@ -111,8 +108,7 @@ impl Server {
             }
             Some(pass) if tried.is_some_and(|tried| tried.life == pass.life) => {
                 self.note(&"a packet does not open");
-                self.pass = Some(pass);
-                self.tell_junk_sealed(turn)
+                self.take_junk(pass, turn)
             }
             Some(pass) => self.open(packet.into_vec().into(), pass, Trust::Told, unix_time, turn),
         }

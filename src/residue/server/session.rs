@@ -232,8 +232,7 @@ impl Server {
             }
             Reading::Junk(flaw) => {
                 self.note(&flaw);
-                self.pass = Some(pass);
-                return self.tell_junk_sealed(turn);
+                return self.take_junk(pass, turn);
             }
             Reading::Invalid(mark) => {
                 let question = Question::Invalid { pass: pass.clone(), mark, port: self.port };
@@ -250,6 +249,20 @@ impl Server {
     fn put(&mut self, question: Question, logger: Option<Box<str>>, turn: &mut Turn<'_>) {
         turn.out.ask(Ask::Clerk(Box::new(question)));
         self.enter(State::Asking { logger }, "the clerk is to say");
+    }
+
+    /// A packet that carries the ID of this client, and that its key has not sealed.
+    pub(super) fn take_junk(&mut self, pass: Pass, turn: &mut Turn<'_>) -> Result<(), Fault> {
+        self.count_junk();
+        self.pass = Some(pass.clone());
+        match self.port {
+            Port::Connect | Port::Token => self.tell_invalid(turn),
+            // Whoever is dead is to hear of it whatever it sends.
+            Port::Log => {
+                self.put(Question::Unreadable { pass }, None, turn);
+                Ok(())
+            }
+        }
     }
 
     /// A packet on the connect port that no client's key seals: plain, or encrypted to the server's own.

@@ -53,12 +53,6 @@ impl Server {
         self.tell_plain(turn, |out| reply::put_error(out, error));
     }
 
-    /// The answer to what should have been sealed by the key that the session has, and is not.
-    pub(super) fn tell_junk_sealed(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
-        self.count_junk();
-        self.tell_invalid(turn)
-    }
-
     /// The answer to what is sealed and not served. It is sealed itself, whatever is wrong: nobody learns from
     /// the form what that is.
     pub(super) fn tell_invalid(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
@@ -132,7 +126,8 @@ impl Server {
         self.enter(State::Idle, "it has its reply");
     }
 
-    fn count_junk(&mut self) {
+    /// One packet more that no client on record has sealed.
+    pub(super) fn count_junk(&mut self) {
         self.junk = self.junk.saturating_add(1);
         if self.junk >= JUNK_LIMIT {
             self.note(&"too much of what it sends is sealed by nobody on record");
