@@ -1,11 +1,13 @@
 //! The clerks of the doors, and what they keep their books in.
 
 #[cfg(feature = "chapp")]
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Failure;
 #[cfg(feature = "chapp")]
 use super::data::{self, Book};
+#[cfg(feature = "clerks")]
+use super::directory;
 #[cfg(feature = "chapp")]
 use super::options::Addresses;
 use super::options::Doors;
@@ -37,7 +39,7 @@ impl Clerks {
             return Ok(Self { chapp: None });
         }
         let keeping = &doors.keeping;
-        let directory = data::directory::find(keeping.data.as_deref())?;
+        let directory = find(keeping.data.as_deref())?;
         data::make_directory(&directory, identity)?;
         let settings = Settings { name_days: keeping.name_days, ..Settings::new(local_time) };
         Ok(Self { chapp: Some((directory, settings)) })
@@ -56,7 +58,7 @@ impl Clerks {
         if doors.addresses.contains(&(Kind::Chapp, Addresses::Off)) {
             return Ok(vec![("data", none()), ("database", none())]);
         }
-        let directory = data::directory::find(doors.keeping.data.as_deref())?;
+        let directory = find(doors.keeping.data.as_deref())?;
         let found = Book::examine(&directory)?;
         Ok(vec![("data", directory.display().to_string()), ("database", found.to_owned())])
     }
@@ -75,6 +77,12 @@ impl Clerks {
     pub(super) fn rows(_: &Doors) -> Result<Vec<(&'static str, String)>, Failure> {
         Ok(Vec::new())
     }
+}
+
+/// Where the books of the door chapp are.
+#[cfg(feature = "chapp")]
+fn find(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    directory::find(named, "names and messages", "--chapp off")
 }
 
 /// A Unix time as `YYYY-MM-DD hh:mm:ss`, where this machine is.

@@ -3,6 +3,8 @@
 mod clerks;
 #[cfg(feature = "chapp")]
 mod data;
+#[cfg(feature = "clerks")]
+mod directory;
 mod files;
 mod listen;
 mod logging;

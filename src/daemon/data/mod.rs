@@ -4,7 +4,6 @@
 //! writing is tried again and again. One that is damaged, or that somebody else has open, is told of at the start,
 //! and is left as it is.
 
-pub(super) mod directory;
 mod draft;
 mod file;
 mod tables;
@@ -14,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::system::{self, Identity};
-use super::{Exit, Failure};
+use super::{Exit, Failure, directory};
 use crate::chapp::store::{Store, StoreError, Work};
 use file::{Obstacle, Scrutiny};
 use tables::{Access, Setback};
