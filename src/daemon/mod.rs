@@ -8,6 +8,8 @@ mod directory;
 mod files;
 mod listen;
 mod logging;
+#[cfg(feature = "residue")]
+mod logs;
 pub mod options;
 mod pid_file;
 mod run;
@@ -87,4 +89,18 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             exit.into()
         }
     }
+}
+
+/// Whether what a disk says may be over one day, and is no reason not to begin.
+#[cfg(feature = "clerks")]
+fn may_pass(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::FileTooLarge
+    )
 }
