@@ -41,6 +41,22 @@ pub trait Session: Send {
     fn ends_badly(&self) -> bool {
         false
     }
+
+    /// How firmly the client is in: who gives way when others are to be let in.
+    fn standing(&self) -> Standing {
+        Standing::Settled
+    }
+}
+
+/// How firmly a client is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It has yet to show that it speaks the protocol: its handshake is under way.
+    Pending,
+    /// It is there to stay.
+    Settled,
+    /// Nothing is lost if the connection is closed, which brought something sensible at this time for the last time.
+    Loose(Instant),
 }
 
 /// A kind of session: what a listener lets in.
@@ -59,9 +75,14 @@ pub trait Door: Send + Sync {
         Cooldown::NONE
     }
 
-    /// Whether sessions ask for [`Ask::Toil`].
+    /// Whether sessions ask for [`Ask::Toil`] or [`Ask::Rationed`].
     fn toils(&self) -> bool {
         false
+    }
+
+    /// How much of [`Ask::Rationed`] an address may have done.
+    fn ration(&self) -> Ration {
+        Ration::NONE
     }
 }
 
@@ -70,9 +91,29 @@ pub trait Door: Send + Sync {
 /// All that is put to a clerk goes to the one thread that he has. He deals with whatever waits in one go, so that
 /// many share what is slow about it, and what he answers is durable.
 pub trait Clerk: Send {
-    /// Deals with `cases`, in their order, and gives `send` what is to be said about them, in the order in which
-    /// whoever it is for is to hear it. Without any cases it only is time again.
-    fn deal(&mut self, unix_time: i64, cases: Vec<Case>, send: &mut dyn FnMut(Letter));
+    /// Deals with `cases`, in their order, and gives `office` what is to be said about them, in the order in which
+    /// whoever it is for is to hear it. Without any cases it only is time again, which it is about once a second.
+    fn deal(&mut self, moment: Moment, cases: Vec<Case>, office: &mut dyn Office);
+}
+
+/// When something is dealt with.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// By the clock that never jumps.
+    pub now: Instant,
+    /// Unix time in seconds.
+    pub unix_time: i64,
+}
+
+/// What a clerk has at hand.
+pub trait Office {
+    /// Sends a letter.
+    fn send(&mut self, letter: Letter);
+
+    /// Has all of `joins` put on the roll and `leaves` taken off it, and waits for that, which takes microseconds.
+    /// Says as whom they are there, in order. For clients whose stay does not hang on a connection: whoever is put
+    /// on the roll here stays until he is taken off here.
+    fn change(&mut self, joins: Vec<Applicant>, leaves: Vec<Member>) -> Vec<Member>;
 }
 
 /// Something for a clerk.
@@ -162,6 +203,20 @@ impl Cooldown {
     pub const NONE: Self = Self { length: Duration::ZERO, loopback: false };
 }
 
+/// How much slow work an address may have done at a door, by the units that [`Ask::Rationed`] counts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ration {
+    /// How long it takes until there is one unit more; zero: there is no limit.
+    pub interval: Duration,
+    /// How many units there are for who has not used any for long.
+    pub burst: u32,
+}
+
+impl Ration {
+    /// As much as anybody wants.
+    pub const NONE: Self = Self { interval: Duration::ZERO, burst: 0 };
+}
+
 /// What a session sees of the world: the time of day, and the roll as the workers have published it.
 pub trait View {
     /// Unix time in seconds.
@@ -202,6 +257,14 @@ pub enum Ask {
     Leave(Member),
     /// Have [`Session::toil`] called.
     Toil(Effort),
+    /// Have it called as soon as the client's address has so many units of the door's [`Ration`] left. It counts like
+    /// others that are behind the same IPv6 /64, and on this machine like everybody.
+    Rationed {
+        /// How slow it is.
+        effort: Effort,
+        /// How many units it takes.
+        cost: u32,
+    },
     /// Have the door's clerk deal with this.
     Clerk(Paper),
 }
@@ -258,6 +321,7 @@ pub struct Output {
     /// Pages, each with the number of own bytes that go before it.
     pages: Vec<(usize, PageSlice)>,
     ask: Option<Ask>,
+    rest: Option<Instant>,
     close: bool,
     apart: bool,
 }
@@ -304,6 +368,11 @@ impl Output {
         self.apart = true;
     }
 
+    /// Has nothing more judged, nor read, until then.
+    pub fn rest(&mut self, until: Instant) {
+        self.rest = Some(until);
+    }
+
     /// Closes the connection once everything is sent.
     pub fn close(&mut self) {
         self.close = true;
@@ -319,6 +388,12 @@ impl Output {
     #[inline]
     pub fn has_ask(&self) -> bool {
         self.ask.is_some()
+    }
+
+    /// How long the session wants to rest; asking forgets it.
+    #[inline]
+    pub fn take_rest(&mut self) -> Option<Instant> {
+        self.rest.take()
     }
 
     /// Whether the session wants to close; asking forgets it.

@@ -12,7 +12,7 @@ mod rules;
 
 use super::desk::Question;
 use super::store::{Store, StoreError};
-use crate::session::{Caller, Case, Clerk, Letter, Matter};
+use crate::session::{Caller, Case, Clerk, Letter, Matter, Moment, Office};
 use chores::Chores;
 use live::Live;
 use rules::{Hearing, Today};
@@ -135,11 +135,11 @@ impl<S: Store> ChappClerk<S> {
 }
 
 impl<S: Store> Clerk for ChappClerk<S> {
-    fn deal(&mut self, unix_time: i64, cases: Vec<Case>, send: &mut dyn FnMut(Letter)) {
+    fn deal(&mut self, Moment { unix_time, .. }: Moment, cases: Vec<Case>, office: &mut dyn Office) {
         let is_idle = cases.is_empty();
         if !is_idle {
             let affairs: Vec<_> = cases.into_iter().map(open).collect();
-            self.work(unix_time, &affairs).into_iter().for_each(send);
+            self.work(unix_time, &affairs).into_iter().for_each(|letter| office.send(letter));
         }
         if is_idle || unix_time.abs_diff(self.tidied) >= TIDYING_INTERVAL {
             self.tidied = unix_time;

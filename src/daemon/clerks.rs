@@ -17,8 +17,8 @@ use crate::chapp::clerk::{ChappClerk, Settings};
 use crate::door::Kind;
 use crate::session::Clerk;
 
-/// Each with the door that he is the clerk of.
-type Hired = Vec<(&'static str, Box<dyn Clerk>)>;
+/// Each with the doors that he is the clerk of.
+type Hired = Vec<(Vec<&'static str>, Box<dyn Clerk>)>;
 
 /// The clerks of the doors that are open.
 pub(super) struct Clerks {
@@ -49,7 +49,7 @@ impl Clerks {
     pub(super) fn hire(self) -> Result<Hired, Failure> {
         let Some((directory, settings)) = self.chapp else { return Ok(Vec::new()) };
         let clerk = ChappClerk::new(settings, Book::open(&directory)?);
-        Ok(vec![(Kind::Chapp.name(), Box::new(clerk))])
+        Ok(vec![(vec![Kind::Chapp.name()], Box::new(clerk))])
     }
 
     /// What there is to say about the books, by the names of the options where there is one. Nothing is changed.

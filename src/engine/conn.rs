@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!     Open <--> Asking --> Abandoned      an ask is out: nothing is judged, nothing is read
+//!      | ^---> Resting                    nor is it here, until a certain time
 //!      | \
 //!      |  Leaving                         off the roll first, then the last words
 //!      v /
@@ -19,7 +20,7 @@ use super::limits::Permit;
 use super::published::Look;
 use super::seldom::Seldom;
 use super::task::Mail;
-use super::{FLUSH_LIMIT, LINGER_LIMIT, MESSAGES_PER_TURN};
+use super::{FLUSH_LIMIT, HAS_CLERKS, HAS_TOIL, LINGER_LIMIT, MESSAGES_PER_TURN};
 use crate::roll::Member;
 use crate::session::{Ask, Caller, Door, Event, Fault, Output, Refusal, Session};
 use crate::wire::Buffer;
@@ -27,6 +28,9 @@ use phase::Phase;
 
 /// Ends that are worth a line; many may come at once.
 static NOTABLE: Seldom = Seldom::new();
+
+/// Whether any session that is built in ever rests.
+const MAY_REST: bool = HAS_TOIL || HAS_CLERKS;
 
 /// What one turn of a connection is given.
 pub(super) struct Turn<'a> {
@@ -91,7 +95,7 @@ pub(super) enum Wants {
     Bytes,
     /// Call [`Conn::resume`]: there is more to judge.
     Turn,
-    /// Wait for the workers.
+    /// Wait for the workers, or for the deadline.
     Answer,
     /// Send what is owed, then call [`Conn::sent_all`].
     Flush,
@@ -155,7 +159,7 @@ impl Conn {
         match self.phase {
             Phase::Open if self.behind == Behind::Perhaps || self.input == Input::Ended => Wants::Turn,
             Phase::Open => Wants::Bytes,
-            Phase::Asking | Phase::Abandoned | Phase::Leaving { .. } => Wants::Answer,
+            Phase::Resting { .. } | Phase::Asking | Phase::Abandoned | Phase::Leaving { .. } => Wants::Answer,
             Phase::Ending { .. } => Wants::Flush,
             Phase::Lingering { .. } if self.input == Input::Ended => Wants::Close,
             Phase::Lingering { .. } => Wants::Discard,
@@ -168,7 +172,9 @@ impl Conn {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Open => self.session.as_ref().and_then(|session| session.deadline()),
-            Phase::Ending { until, .. } | Phase::Lingering { until } => Some(*until),
+            Phase::Resting { until, .. } | Phase::Ending { until } | Phase::Lingering { until } => {
+                Some(*until)
+            }
             Phase::Asking | Phase::Abandoned | Phase::Leaving { .. } | Phase::Over => None,
         }
     }
@@ -211,9 +217,10 @@ impl Conn {
     /// Time has passed.
     pub(super) fn tick(&mut self, turn: &Turn<'_>, out: &mut Output) {
         match self.phase {
-            Phase::Ending { until, .. } | Phase::Lingering { until } if until <= turn.now => {
+            Phase::Ending { until } | Phase::Lingering { until } if until <= turn.now => {
                 self.enter(Phase::Over, "it takes too long");
             }
+            Phase::Resting { until, then } if MAY_REST && until <= turn.now => self.go_on(then, turn, out),
             _ => {
                 self.handle(Event::Tick, turn, out);
                 self.judge_unread(turn, out);
@@ -225,6 +232,7 @@ impl Conn {
     pub(super) fn shut_down(&mut self, turn: &Turn<'_>, out: &mut Output) {
         // Everybody leaves at once: nobody is left who would have to hear of it.
         self.member = None;
+        self.wake_up();
         self.say_goodbye(turn, out);
     }
 
@@ -318,8 +326,13 @@ impl Conn {
     fn follow(&mut self, now: Instant, out: &mut Output) {
         if out.has_ask() {
             self.phase = Phase::Asking;
+            if HAS_TOIL {
+                self.ration(now, out);
+            }
         } else if out.take_close() {
             self.end(now);
+        } else if MAY_REST && let Some(until) = out.take_rest() {
+            self.phase = Phase::Resting { until, then: None };
         }
     }
 
@@ -353,6 +366,7 @@ impl Conn {
 
     /// The session is over: on every way out. What it leaves behind may be a bad name for its address.
     fn dismiss(&mut self, now: Instant) {
+        self.wake_up();
         self.unread = Buffer::default();
         self.clerk.iter_mut().for_each(|clerk| clerk.held = Vec::new());
         if self.session.take().is_some_and(|session| session.ends_badly()) {

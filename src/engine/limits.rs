@@ -9,6 +9,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use super::cooldown::Cooldowns;
+use super::rations::Rations;
 use crate::session::Refusal;
 
 /// How many connections may be told at a time that they cannot be let in; beyond, they are closed unheard.
@@ -55,6 +56,7 @@ pub(super) struct Gate {
     refused: AtomicU64,
     sources: Mutex<HashMap<Source, usize>>,
     cooldowns: Cooldowns,
+    rations: Rations,
 }
 
 /// What the gate says to a connection.
@@ -81,14 +83,14 @@ enum Holder {
 
 /// What counts as one address. An IPv6 address counts by its first 64 bits, which one customer has to himself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Source {
+pub(super) enum Source {
     V4(u32),
     V6(u64),
 }
 
 impl Source {
     /// The source of a connection from `address`.
-    fn of(address: IpAddr) -> Self {
+    pub(super) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.to_bits()),
             IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
@@ -97,8 +99,8 @@ impl Source {
 }
 
 impl Gate {
-    /// A gate that keeps `limits`, and holds those back who ended badly.
-    pub(super) fn new(limits: Limits, cooldowns: Cooldowns) -> Self {
+    /// A gate that keeps `limits`, holds those back who ended badly, and gives rations of what is slow.
+    pub(super) fn new(limits: Limits, cooldowns: Cooldowns, rations: Rations) -> Self {
         Self {
             limits,
             clients: AtomicUsize::new(0),
@@ -107,6 +109,7 @@ impl Gate {
             refused: AtomicU64::new(0),
             sources: Mutex::new(HashMap::new()),
             cooldowns,
+            rations,
         }
     }
 
@@ -183,6 +186,22 @@ impl Permit {
             self.gate.cooldowns.begin(answerable, now);
         }
     }
+
+    /// Uses `cost` units of what `address` may have done at `door`. None: it may be done now; otherwise when.
+    pub(super) fn draw(
+        &self,
+        door: &'static str,
+        address: IpAddr,
+        cost: u32,
+        now: Instant,
+    ) -> Option<Instant> {
+        self.gate.rations.draw(door, Source::of(address), cost, now)
+    }
+
+    /// What was drawn is not needed after all.
+    pub(super) fn give_back(&self, door: &'static str, address: IpAddr, cost: u32) {
+        self.gate.rations.give_back(door, Source::of(address), cost);
+    }
 }
 
 impl Drop for Permit {
@@ -205,7 +224,7 @@ mod tests {
 
     fn gate(max_clients: usize, max_per_address: usize) -> Arc<Gate> {
         let limits = Limits { max_clients, max_per_address, high_mark: 1 };
-        Arc::new(Gate::new(limits, Cooldowns::new([])))
+        Arc::new(Gate::new(limits, Cooldowns::new([]), Rations::new([])))
     }
 
     fn admit(gate: &Arc<Gate>, address: IpAddr) -> Admission {

@@ -14,6 +14,7 @@ mod desk;
 mod events;
 mod limits;
 mod published;
+mod rations;
 mod seldom;
 mod task;
 mod threads;
@@ -36,6 +37,7 @@ pub use published::Published;
 use crate::session::Clerk;
 use cooldown::Cooldowns;
 use limits::Gate;
+use rations::Rations;
 use toil::Toilers;
 use workers::Workers;
 
@@ -61,8 +63,8 @@ pub struct Setup {
     pub slow_workers: NonZeroUsize,
     /// What each of those calls first, to leave the machine to others that are in a hurry.
     pub humble: fn(),
-    /// Who keeps the books of which door.
-    pub clerks: Vec<(&'static str, Box<dyn Clerk>)>,
+    /// Who keeps the books of which doors.
+    pub clerks: Vec<(Vec<&'static str>, Box<dyn Clerk>)>,
     /// What is allowed.
     pub limits: Limits,
     /// The bound of the roll's journal, in changes.
@@ -96,16 +98,16 @@ impl Engine {
         let cooldowns = Cooldowns::new(doors().map(|door| (door.name(), door.cooldown())));
         let toils = HAS_TOIL && doors().any(|door| door.toils());
         let toilers = toils.then(|| Toilers::start(setup.slow_workers, setup.humble)).transpose()?;
-        let gate = Arc::new(Gate::new(setup.limits, cooldowns));
+        let rations = Rations::new(doors().map(|door| (door.name(), door.ration())));
+        let gate = Arc::new(Gate::new(setup.limits, cooldowns, rations));
         let (lamp, ended) = bounded(1);
         let vigil = Vigil { _lamp: lamp };
-        let mut desks = Vec::new();
-        for (door, clerk) in setup.clerks {
+        let mut workers = Workers::start(setup.workers, toilers, &published)?;
+        for (doors, clerk) in setup.clerks {
             if HAS_CLERKS {
-                desks.push((door, desk::open(door, clerk, vigil.clone())?));
+                workers.hire(doors, clerk, vigil.clone())?;
             }
         }
-        let workers = Workers::start(setup.workers, toilers, desks, &published)?;
         let house =
             House { published: Arc::clone(&published), gate: Arc::clone(&gate), workers: workers.clone() };
         let service = match setup.kind {

@@ -134,7 +134,8 @@ impl Task {
         let change = match ask {
             Ask::Join(applicant) => Change::Join(applicant),
             Ask::Leave(member) => Change::Leave(member),
-            Ask::Toil(effort) => {
+            // What is rationed has become toil where that is kept; elsewhere it is as much as anybody wants.
+            Ask::Toil(effort) | Ask::Rationed { effort, .. } => {
                 return Some(Self::Chore(Chore { session: conn.lend_session()?, effort, reply }));
             }
             Ask::Clerk(paper) => {

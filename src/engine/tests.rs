@@ -8,11 +8,12 @@ use std::thread;
 
 use super::*;
 use crate::session::{
-    Answer, Ask, Caller, Case, Door, Effort, Event, Fault, Letter, Matter, Output, Paper, Refusal, Session,
-    View,
+    Answer, Ask, Caller, Case, Door, Effort, Event, Fault, Letter, Matter, Moment, Office, Output, Paper,
+    Ration, Refusal, Session, View,
 };
 
-/// A line is for the clerk, who passes it on to everybody, and then answers `ok`; `slow` and `late` are toiled over.
+/// A line is for the clerk, who passes it on to everybody, and then answers `ok`; `slow` and `late` are toiled over,
+/// `dear` is rationed, and at `rest` a guest rests.
 struct Hall;
 
 struct Guest {
@@ -35,10 +36,20 @@ impl Door for Hall {
     fn toils(&self) -> bool {
         true
     }
+
+    fn ration(&self) -> Ration {
+        Ration { interval: Duration::from_secs(3600), burst: 30 }
+    }
 }
 
 impl Session for Guest {
-    fn receive(&mut self, _: Instant, bytes: &[u8], _: &dyn View, out: &mut Output) -> Result<usize, Fault> {
+    fn receive(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        _: &dyn View,
+        out: &mut Output,
+    ) -> Result<usize, Fault> {
         let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else { return Ok(0) };
         let line = &bytes[..=end];
         match line {
@@ -49,6 +60,11 @@ impl Session for Guest {
                 wait_until("the peer is gone", || LATE_GONE.load(Ordering::Acquire) >= read);
                 out.bytes().extend_from_slice(b"so late\n");
                 out.ask(Ask::Toil(Effort::Brief));
+            }
+            b"dear\n" => out.ask(Ask::Rationed { effort: Effort::Brief, cost: 10 }),
+            b"rest\n" => {
+                out.bytes().extend_from_slice(b"good night\n");
+                out.rest(now + REST);
             }
             b"bad\n" => return Err(Fault::told("it is bad", b"bye\n".to_vec())),
             _ => out.ask(Ask::Clerk(Box::new(line.to_vec()))),
@@ -85,7 +101,7 @@ struct Herald {
 }
 
 impl crate::session::Clerk for Herald {
-    fn deal(&mut self, _: i64, cases: Vec<Case>, send: &mut dyn FnMut(Letter)) {
+    fn deal(&mut self, _: Moment, cases: Vec<Case>, office: &mut dyn Office) {
         for Case { from, matter } in cases {
             let Matter::Ask(paper) = matter else {
                 self.present.remove(&from);
@@ -93,16 +109,32 @@ impl crate::session::Clerk for Herald {
             };
             self.present.insert(from, ());
             let line = text(paper);
+            if line == b"sign me in\n" {
+                self.sign_in(office);
+            }
             if line == b"big\n" {
-                send(Letter::answer(from, Box::new(vec![b'x'; BIG])));
+                office.send(Letter::answer(from, Box::new(vec![b'x'; BIG])));
                 continue;
             }
             for &to in self.present.keys() {
-                send(Letter::unasked(to, Box::new(line.clone()), line.len()));
+                office.send(Letter::unasked(to, Box::new(line.clone()), line.len()));
             }
             let ok = format!("ok {}\n", self.present.len()).into_bytes();
-            send(Letter::answer(from, Box::new(ok)));
+            office.send(Letter::answer(from, Box::new(ok)));
         }
+    }
+}
+
+impl Herald {
+    /// Puts three on the roll, and takes one of them off again.
+    fn sign_in(&mut self, office: &mut dyn Office) {
+        let applicant = |port| {
+            let address = SocketAddr::from(([10, 0, 0, 1], port));
+            crate::roll::Applicant { door: "hall", address, name: None, listing: None, since: 0 }
+        };
+        let members = office.change((1..=3).map(applicant).collect(), Vec::new());
+        assert_eq!(members.len(), 3);
+        assert_eq!(office.change(Vec::new(), vec![members[1]]), []);
     }
 }
 
@@ -120,7 +152,7 @@ impl House {
             workers: NonZeroUsize::MIN,
             slow_workers: NonZeroUsize::MIN,
             humble: || {},
-            clerks: vec![("hall", Box::new(Herald::default()))],
+            clerks: vec![(vec!["hall"], Box::new(Herald::default()))],
             limits: Limits { max_clients: 100, max_per_address: 0, high_mark: 65_536 },
             journal: 16,
             entrances: vec![Entrance { listener, door: Arc::new(Hall) }],
@@ -137,6 +169,9 @@ impl House {
 
 /// More than the system buffers for a connection, and than anybody may be owed in letters.
 const BIG: usize = 32 << 20;
+
+/// How long a guest rests.
+const REST: Duration = Duration::from_millis(50);
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -265,5 +300,66 @@ fn a_connection_that_breaks_while_it_asks_is_gone() {
             LATE_GONE.store(read, Ordering::Release);
         }
         wait_until("nobody is left", || house.engine.usage().clients == 0);
+    });
+}
+
+#[test]
+fn who_rests_hears_nothing_before_he_has_rested() {
+    on_both_engines(|house| {
+        let mut guest = house.connect();
+        let began = Instant::now();
+        say(&mut guest, "rest\nrest\nhello\nslow\n");
+        expect(&mut guest, "good night\ngood night\nhello\nok 1\ntoiled 1\n");
+        assert!(began.elapsed() >= 2 * REST);
+        // What somebody else says is said when he is awake.
+        say(&mut guest, "rest\n");
+        expect(&mut guest, "good night\n");
+        let mut other = house.connect();
+        say(&mut other, "wake up\n");
+        expect(&mut other, "wake up\nok 2\n");
+        expect(&mut guest, "wake up\n");
+        // And an end in between is an end.
+        say(&mut guest, "rest\n");
+        guest.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut rest = String::new();
+        guest.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "good night\n");
+    });
+}
+
+#[test]
+fn what_is_rationed_waits_and_keeps_nobody_else_waiting() {
+    on_both_engines(|house| {
+        let mut greedy = house.connect();
+        say(&mut greedy, "dear\ndear\ndear\ndear\nhello\n");
+        expect(&mut greedy, "toiled 1\ntoiled 2\ntoiled 3\n");
+        // The ration is an address's, not a connection's; what needs none is done.
+        let mut other = house.connect();
+        say(&mut other, "slow\nhello\n");
+        expect(&mut other, "toiled 1\nhello\nok 1\n");
+        // The fourth would wait for hours, and the end of the house does not.
+        let until = Instant::now() + Duration::from_millis(100);
+        greedy.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        assert!(greedy.read(&mut [0]).is_err() && Instant::now() >= until);
+    });
+}
+
+#[test]
+fn a_clerk_puts_those_on_the_roll_who_stay_without_a_connection() {
+    on_both_engines(|house| {
+        let mut guest = house.connect();
+        say(&mut guest, "sign me in\n");
+        expect(&mut guest, "sign me in\nok 1\n");
+        let there = || {
+            house.engine.published().read(|roll| {
+                let mut ports: Vec<_> = roll.entries().map(|entry| entry.address().port()).collect();
+                ports.sort_unstable();
+                ports
+            })
+        };
+        assert_eq!(there(), [1, 3]);
+        drop(guest);
+        wait_until("the guest is gone", || house.engine.usage().clients == 0);
+        assert_eq!(there(), [1, 3]);
     });
 }

@@ -16,8 +16,10 @@ use super::published::Published;
 use super::task::{Change, Reply, RollTask, Task};
 use super::toil::Toilers;
 use super::way::{Inlet, Look, Way, way};
+use super::{Vigil, desk};
 use crate::roll::{Member, Roll};
-use crate::session::Answer;
+use crate::session::{Answer, Clerk};
+
 /// How many asks may wait in the channel.
 const WAITING_LIMIT: usize = 1024;
 /// How many asks are carried out under one lock.
@@ -32,12 +34,10 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    /// Starts `count` workers. What is slow goes to `toil`, what the books are about to `desks`; without them
-    /// nobody may ask for it.
+    /// Starts `count` workers. What is slow goes to `toil`; without it nobody may ask for it.
     pub(super) fn start(
         count: NonZeroUsize,
         toil: Option<Toilers>,
-        desks: Vec<(&'static str, Way)>,
         published: &Arc<Published>,
     ) -> io::Result<Self> {
         let (roll, inlet) = way(WAITING_LIMIT, &Arc::default());
@@ -46,7 +46,19 @@ impl Workers {
             let work = move || work(&inlet, &published);
             thread::Builder::new().name(format!("worker {number}")).spawn(work)?;
         }
-        Ok(Self { roll, toil, desks })
+        Ok(Self { roll, toil, desks: Vec::new() })
+    }
+
+    /// Gives the clerk of these doors a thread: what their books are about goes to him from now on.
+    pub(super) fn hire(
+        &mut self,
+        doors: Vec<&'static str>,
+        clerk: Box<dyn Clerk>,
+        vigil: Vigil,
+    ) -> io::Result<()> {
+        let way = desk::open(doors.first().copied().unwrap_or_default(), clerk, self.roll.clone(), vigil)?;
+        self.desks.extend(doors.into_iter().map(|door| (door, way.clone())));
+        Ok(())
     }
 
     /// Hands a task over, or back if too many are waiting on its way.
@@ -166,7 +178,7 @@ mod tests {
     #[test]
     fn every_task_is_answered_however_sleepy_the_workers_are() {
         let published = Arc::new(Published::new(16));
-        let workers = Workers::start(NonZeroUsize::new(3).unwrap(), None, Vec::new(), &published).unwrap();
+        let workers = Workers::start(NonZeroUsize::new(3).unwrap(), None, &published).unwrap();
         let (post, posted) = crossbeam_channel::bounded(1);
         let mailbox: Arc<dyn Mailbox> = Arc::new(Post(post));
         for slot in 0..2000 {
@@ -184,7 +196,7 @@ mod tests {
     #[test]
     fn workers_end_when_nobody_needs_them() {
         let published = Arc::new(Published::new(16));
-        let workers = Workers::start(NonZeroUsize::new(3).unwrap(), None, Vec::new(), &published).unwrap();
+        let workers = Workers::start(NonZeroUsize::new(3).unwrap(), None, &published).unwrap();
         let bell = Arc::clone(&workers.roll.bell);
         drop(workers);
         let patience = std::time::Instant::now() + std::time::Duration::from_secs(30);

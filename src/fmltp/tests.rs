@@ -76,7 +76,7 @@ impl World {
                 let member = self.roll.join(applicant);
                 self.handle(session::Event::Answer(session::Answer::Joined(member)));
             }
-            Some(Ask::Leave(_) | Ask::Clerk(_)) | None => {}
+            Some(Ask::Leave(_) | Ask::Clerk(_) | Ask::Rationed { .. }) | None => {}
         }
     }
 

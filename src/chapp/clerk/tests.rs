@@ -5,10 +5,12 @@ mod model;
 mod names;
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use super::*;
 use crate::chapp::desk::{Notice, Verdict};
 use crate::chapp::name::Name;
+use crate::roll::{Applicant, Member};
 use maps::Maps;
 
 const DAY: i64 = 86_400;
@@ -23,6 +25,24 @@ struct Office {
     clerk: ChappClerk<Maps>,
     maps: Maps,
     now: i64,
+}
+
+/// What the clerk has sent.
+struct Outgoing(Letters);
+
+impl crate::session::Office for Outgoing {
+    fn send(&mut self, letter: Letter) {
+        let Letter { to, paper, asked_for, .. } = letter;
+        let told = match asked_for {
+            true => Told::Answer(*paper.downcast().unwrap()),
+            false => Told::Notice(*paper.downcast().unwrap()),
+        };
+        self.0.push((to.0, told));
+    }
+
+    fn change(&mut self, _: Vec<Applicant>, _: Vec<Member>) -> Vec<Member> {
+        unreachable!("connections put themselves on the roll at this door")
+    }
 }
 
 /// What somebody was told.
@@ -55,18 +75,10 @@ impl Office {
             let matter = question.clone().map_or(Matter::Gone, |question| Matter::Ask(Box::new(question)));
             Case { from: Caller(*from), matter }
         };
-        let mut told = Vec::new();
-        self.clerk.deal(self.now, asked.iter().map(case).collect(), &mut |letter| {
-            let paper = letter.paper;
-            told.push((
-                letter.to.0,
-                match letter.asked_for {
-                    true => Told::Answer(*paper.downcast().unwrap()),
-                    false => Told::Notice(*paper.downcast().unwrap()),
-                },
-            ));
-        });
-        told
+        let mut told = Outgoing(Vec::new());
+        let moment = Moment { now: Instant::now(), unix_time: self.now };
+        self.clerk.deal(moment, asked.iter().map(case).collect(), &mut told);
+        told.0
     }
 
     /// Deals with one, of which nobody else hears.

@@ -192,7 +192,7 @@ impl Guest {
                 self.questions.push(question);
                 Answer::Clerk(Box::new(verdict))
             }
-            Ask::Toil(_) => panic!("nothing is slow"),
+            Ask::Toil(_) | Ask::Rationed { .. } => panic!("nothing is slow"),
         };
         for notice in std::mem::take(&mut self.notices) {
             self.hears(world, notice);

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::phase::Phase;
-use super::{Acquaintance, Conn, Stage, Turn};
+use super::{Acquaintance, Conn, MAY_REST, Stage, Turn};
 use crate::engine::OWED_LIMIT;
 use crate::engine::task::{Mail, Reply, Returned, Toil};
 use crate::roll::Member;
-use crate::session::{Answer, Caller, Event, Fault, Output, Session};
+use crate::session::{Answer, Ask, Caller, Effort, Event, Fault, Output, Session};
 
 /// How many connections have been made known to clerks: the numbers by which those know them.
 static CALLERS: AtomicU64 = AtomicU64::new(0);
@@ -17,6 +17,43 @@ impl Conn {
     /// The session, for whoever has it do its slow part.
     pub(in crate::engine) fn lend_session(&mut self) -> Option<Box<dyn Session>> {
         self.session.take()
+    }
+
+    /// Has what is rationed done now, if there is enough left of it, or when there is.
+    pub(super) fn ration(&mut self, now: Instant, out: &mut Output) {
+        match out.take_ask() {
+            Some(Ask::Rationed { effort, cost }) => {
+                match self.permit.draw(self.door, self.peer.ip(), cost, now) {
+                    None => out.ask(Ask::Toil(effort)),
+                    Some(until) => self.phase = Phase::Resting { until, then: Some((effort, cost)) },
+                }
+            }
+            other => other.into_iter().for_each(|ask| out.ask(ask)),
+        }
+    }
+
+    /// The time to rest is over.
+    pub(super) fn go_on(&mut self, then: Option<(Effort, u32)>, turn: &Turn<'_>, out: &mut Output) {
+        if let Some((effort, _)) = then {
+            out.ask(Ask::Toil(effort));
+            self.phase = Phase::Asking;
+            return;
+        }
+        self.phase = Phase::Open;
+        for mail in self.held() {
+            self.handle(Event::Mail(mail.paper), turn, out);
+        }
+        self.judge_unread(turn, out);
+    }
+
+    /// Ends the rest before its time: it comes to nothing any more.
+    pub(super) fn wake_up(&mut self) {
+        if MAY_REST && let Phase::Resting { then, .. } = self.phase {
+            self.phase = Phase::Open;
+            if let Some((_, cost)) = then {
+                self.permit.give_back(self.door, self.peer.ip(), cost);
+            }
+        }
     }
 
     /// As whom the clerk of the door knows this connection. From now on he has to hear of its end.
@@ -41,20 +78,22 @@ impl Conn {
         // What is owed may be answers, too, which the peer has asked for: they do not count.
         let size = letters.owed.min(owed) + held + mail.size;
         match self.phase {
-            Phase::Open | Phase::Asking if size > OWED_LIMIT => self.overrun(turn.now, out),
+            Phase::Open | Phase::Resting { .. } | Phase::Asking if size > OWED_LIMIT => {
+                self.overrun(turn.now, out);
+            }
             Phase::Open => {
                 letters.owed = size;
                 self.handle(Event::Mail(mail.paper), turn, out);
             }
             // It is older than the answer, and goes before it.
-            Phase::Asking => letters.held.push(mail),
+            Phase::Asking | Phase::Resting { .. } => letters.held.push(mail),
             _ => {}
         }
     }
 
     /// More is owed to the peer than it fetches.
     pub(in crate::engine) fn overrun(&mut self, now: Instant, out: &mut Output) {
-        if let Phase::Open | Phase::Asking = self.phase {
+        if let Phase::Open | Phase::Resting { .. } | Phase::Asking = self.phase {
             let why = format!("it is owed more than {OWED_LIMIT} bytes of letters and does not fetch them");
             let asking = matches!(self.phase, Phase::Asking);
             self.fail(Fault { level: log::Level::Info, ..Fault::silent(why) }, now, out);

@@ -2,9 +2,18 @@
 
 use std::time::Instant;
 
+use crate::session::Effort;
+
 /// How far a connection has come.
 pub(super) enum Phase {
     Open,
+    /// Nothing is judged or read until then.
+    Resting {
+        until: Instant,
+        /// What the session waits for, and how many units of its ration that has taken already; none: it just
+        /// goes on then.
+        then: Option<(Effort, u32)>,
+    },
     /// An ask of the session's is out.
     Asking,
     /// An ask was out when the connection broke.
@@ -28,6 +37,7 @@ impl Phase {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Open => "open",
+            Self::Resting { .. } => "resting",
             Self::Asking => "asking",
             Self::Abandoned => "abandoned",
             Self::Leaving { .. } => "leaving",

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -42,13 +42,21 @@ pub(super) enum Found {
 }
 
 impl Letterbox {
-    /// Waits until something has come.
-    pub(super) fn wait(&self) -> Found {
+    /// Waits until something has come, or, where a time is given, until then.
+    pub(super) fn wait(&self, until: Option<Instant>) -> Option<Found> {
         let mut inside = self.inside.lock();
         loop {
-            match inside.take() {
-                Some(found) => return found,
+            let found = inside.take();
+            if found.is_some() {
+                return found;
+            }
+            match until {
                 None => self.arrived.wait(&mut inside),
+                Some(until) => {
+                    if self.arrived.wait_until(&mut inside, until).timed_out() {
+                        return inside.take();
+                    }
+                }
             }
         }
     }

@@ -31,6 +31,8 @@ const READ: usize = 2 * 1024;
 const KEEP: usize = 1024;
 /// How long a write may block before the thread looks up.
 const WRITE_PATIENCE: Duration = Duration::from_secs(1);
+/// How often a thread whose connection rests looks up.
+const REST_PATIENCE: Duration = Duration::from_millis(100);
 /// How often a thread looks whether the peer has taken the last words.
 const END_PATIENCE: Duration = Duration::from_millis(10);
 /// The token of the accepting thread's waker; entrances are counted from 0.
@@ -197,10 +199,7 @@ impl Attendant {
                 _ if !self.backlog.is_empty() => self.flush(),
                 Wants::Turn => self.with_conn(Conn::resume),
                 Wants::Bytes | Wants::Discard => self.read(&mut buffer),
-                Wants::Answer => {
-                    let found = self.letterbox.wait();
-                    self.unpack(found);
-                }
+                Wants::Answer => self.wait(),
                 Wants::Flush => {
                     if self.conn.sent_all(Instant::now()) {
                         // It fails where the peer has gone already, which the next read shows.
@@ -208,6 +207,16 @@ impl Attendant {
                     }
                 }
             }
+        }
+    }
+
+    /// Waits for what others have for the connection, or for its rest to be over.
+    fn wait(&mut self) {
+        let now = Instant::now();
+        let until = self.conn.deadline().map(|deadline| deadline.min(now + REST_PATIENCE));
+        match self.letterbox.wait(until) {
+            Some(found) => self.unpack(found),
+            None => self.tick_if_due(),
         }
     }
 

@@ -138,8 +138,8 @@ impl Guest {
                 self.member = Some(member);
                 self.answer(world, Answer::Joined(member));
             }
-            Some(Ask::Leave(_) | Ask::Clerk(_)) => {
-                panic!("the engine takes clients off the roll, and there is no clerk")
+            Some(Ask::Leave(_) | Ask::Clerk(_) | Ask::Rationed { .. }) => {
+                panic!("the engine takes clients off the roll, and there is neither a clerk nor a ration")
             }
             None => (),
         }

@@ -167,7 +167,9 @@ fn said(world: &mut World, session: &mut Server, bytes: &[u8]) -> Vec<u8> {
                     Answer::Toiled
                 }
                 Ask::Join(applicant) => Answer::Joined(world.roll.join(applicant)),
-                Ask::Leave(_) | Ask::Clerk(_) => panic!("the engine does that, and there is no clerk"),
+                Ask::Leave(_) | Ask::Clerk(_) | Ask::Rationed { .. } => {
+                    panic!("the engine does that, and there is neither a clerk nor a ration")
+                }
             };
             session.handle(world.now, Event::Answer(answer), world, &mut out).unwrap();
         }
