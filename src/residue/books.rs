@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use super::item::is_logger_name;
 use super::pair::PublicKey;
+use super::request::is_client_id;
 
 /// For how long a token is good for which nothing else is said, in seconds ("Tokens").
 pub const DEFAULT_LIFE: u64 = 3_600;
-/// How long the ID of a managed client and the name of a logger may be.
-const NAME_LIMIT: usize = 64;
 
 /// Where the book of managed clients is.
 pub trait ClientBook: Send + Sync {
@@ -170,21 +170,6 @@ impl fmt::Display for CodesError {
 
 impl std::error::Error for CodesError {}
 
-/// Whether a managed client may have this ID: `[A-Za-z0-9@#_.-]{1,64}`.
-pub fn is_client_id(id: &str) -> bool {
-    is_name(id, b"@#_.-")
-}
-
-/// Whether a logger may have this name: `[A-Za-z0-9._-]{1,64}`, and no dot in front.
-pub fn is_logger_name(name: &str) -> bool {
-    is_name(name, b"._-") && !name.starts_with('.')
-}
-
-fn is_name(name: &str, others: &[u8]) -> bool {
-    let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
-    (1..=NAME_LIMIT).contains(&name.len()) && name.bytes().all(may_stand)
-}
-
 /// Whether they are the same, in a time that says nothing about where they differ.
 pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
     let difference = one.iter().zip(other).fold(0, |seen, (a, b)| black_box(seen | (a ^ b)));
@@ -238,29 +223,6 @@ mod tests {
             assert_eq!(error, CodesError { line, what }, "{text}");
             assert!(error.to_string().starts_with(&format!("line {line}: ")));
             assert!(!error.to_string().contains("hidden"), "{error}");
-        }
-    }
-
-    #[test]
-    fn names_have_their_rules() {
-        let long = "x".repeat(64);
-        let longer = "x".repeat(65);
-        let table = [
-            ("muflihun00102030", true, true),
-            ("a@b#c_d.e-f", true, false),
-            (&long, true, true),
-            (&longer, false, false),
-            ("", false, false),
-            (".", true, false),
-            (".a", true, false),
-            ("a.", true, true),
-            ("a b", false, false),
-            ("a/b", false, false),
-            ("ä", false, false),
-            ("a\n", false, false),
-        ];
-        for (name, client, logger) in table {
-            assert_eq!((is_client_id(name), is_logger_name(name)), (client, logger), "{name:?}");
         }
     }
 
