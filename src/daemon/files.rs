@@ -8,12 +8,14 @@ use super::options::Doors;
 #[cfg(feature = "fmltp")]
 use super::options::Login;
 #[cfg(feature = "fmltp")]
-use super::users::Book;
+use super::reread::Kept;
+#[cfg(feature = "fmltp")]
+use crate::fmltp::users::Users;
 
 /// All of them.
 pub(super) struct Files {
     #[cfg(feature = "fmltp")]
-    users: Option<Arc<Book>>,
+    users: Option<Arc<Kept<Users>>>,
 }
 
 impl Files {
@@ -21,7 +23,7 @@ impl Files {
     #[cfg(feature = "fmltp")]
     pub(super) fn read(doors: &mut Doors) -> Result<Self, Failure> {
         let Login::Users(path) = &doors.login else { return Ok(Self { users: None }) };
-        let book = Arc::new(Book::open(path)?);
+        let book = Arc::new(Kept::open(path)?);
         doors.settings.fmltp.users = Some(book.clone());
         Ok(Self { users: Some(book) })
     }

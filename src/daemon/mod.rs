@@ -12,6 +12,8 @@ mod logging;
 mod logs;
 pub mod options;
 mod pid_file;
+#[cfg(feature = "fmltp")]
+mod reread;
 mod run;
 mod status;
 mod system;

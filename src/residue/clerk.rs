@@ -164,4 +164,3 @@ fn open(matter: Matter) -> Option<Question> {
         Matter::Gone => None,
     }
 }
-
