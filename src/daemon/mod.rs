@@ -12,8 +12,10 @@ mod logging;
 mod logs;
 pub mod options;
 mod pid_file;
-#[cfg(feature = "fmltp")]
+#[cfg(feature = "toil")]
 mod reread;
+#[cfg(feature = "residue")]
+mod residue;
 mod run;
 mod status;
 mod system;

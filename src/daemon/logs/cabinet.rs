@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::directory::{self, Directory, Obstacle};
 use super::file::{Log, NotWritten, Stretch, Sync};
+use crate::residue::item::is_logger_name;
 
 /// How long it is at least until a directory that could not be had is tried again.
 const RESPITE: Duration = Duration::from_secs(1);
@@ -81,13 +82,19 @@ impl Cabinet {
         self.open.clear();
         let path = &self.settings.path;
         match &mut self.place {
-            Place::Open(directory) if directory.is_at(path) => directory.count_again(path),
+            Place::Open(directory) if directory.is_at(path) => {}
             Place::Open(_) => match reach(path) {
                 Ok(directory) => self.place = Place::Open(directory),
                 Err(why) => log::error!("{why}; logs go to the directory that was there before"),
             },
             Place::Wanting { again, .. } => *again = Instant::now(),
         }
+    }
+
+    /// The loggers that have a log.
+    pub(super) fn loggers(&self) -> Vec<Box<str>> {
+        // Where the directory cannot be read, there are none that could be written to.
+        directory::loggers(&self.settings.path).unwrap_or_default()
     }
 
     /// Sees to it that a log is open.
@@ -130,7 +137,7 @@ impl Cabinet {
     }
 
     fn find(&mut self, name: &str) -> Result<Log, String> {
-        if !directory::is_logger(name) {
+        if !is_logger_name(name) {
             return Err("a log cannot have that name".to_owned());
         }
         if let Place::Wanting { again, .. } = &self.place
@@ -141,7 +148,7 @@ impl Cabinet {
                 Err(why) => Place::wanting(why),
             };
         }
-        match &mut self.place {
+        match &self.place {
             Place::Open(directory) => {
                 let found = directory.log(name, self.settings.sync);
                 found.map_err(|error| format!("{name}.log cannot be opened: {error}"))

@@ -8,19 +8,16 @@ use std::path::Path;
 use super::file::{Log, Sync};
 use crate::daemon::directory;
 use crate::daemon::system::{self, Identity, Missing};
+use crate::residue::item::is_logger_name;
 
 /// For who keeps it, and a group that may read it.
 const MODE: u32 = 0o750;
-/// How many logs there may be before clients get no more by new names.
-pub(super) const MOST_NAMES: usize = 1024;
 /// How the names of log files end.
 const ENDING: &str = ".log";
 
 /// The directory, open and locked.
 pub(super) struct Directory {
     handle: File,
-    /// How many logs there are in it.
-    names: usize,
 }
 
 /// Why it cannot be had.
@@ -70,8 +67,7 @@ impl Directory {
                 log::warn!("other daemons cannot be kept from {}: {error}", path.display());
             }
         }
-        let names = count(path)?;
-        Ok(Self { handle, names })
+        Ok(Self { handle })
     }
 
     /// Whether this is what is to be found under `path` now.
@@ -80,30 +76,14 @@ impl Directory {
         (ours.dev(), ours.ino()) == (there.dev(), there.ino())
     }
 
-    /// How many logs are in it.
-    pub(super) fn names(&self) -> usize {
-        self.names
-    }
-
-    /// Counts anew what is in it.
-    pub(super) fn count_again(&mut self, path: &Path) {
-        if let Ok(names) = count(path) {
-            self.names = names;
-        }
-    }
-
-    /// Opens the log of this name, or makes it where there are not too many.
-    pub(super) fn log(&mut self, name: &str, sync: Sync) -> io::Result<Log> {
+    /// Opens the log of this name, or makes it.
+    pub(super) fn log(&self, name: &str, sync: Sync) -> io::Result<Log> {
         let file_name = format!("{name}{ENDING}");
         match system::open_log(&self.handle, &file_name, Missing::Fail) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             opened => return Log::new(opened?),
         }
-        if self.names >= MOST_NAMES {
-            return Err(io::Error::other(format!("there are {} logs already", self.names)));
-        }
         let log = Log::new(system::open_log(&self.handle, &file_name, Missing::Create)?)?;
-        self.names += 1;
         if sync == Sync::Each {
             // What becomes durable in the file is of no use without the way to it.
             self.handle.sync_all()?;
@@ -112,19 +92,13 @@ impl Directory {
     }
 }
 
-/// How many logs there are in a directory.
-fn count(path: &Path) -> io::Result<usize> {
-    let mut names = 0;
+/// The loggers that have a log in a directory.
+pub(super) fn loggers(path: &Path) -> io::Result<Vec<Box<str>>> {
+    let mut loggers = Vec::new();
     for entry in fs::read_dir(path)? {
         let name = entry?.file_name();
         let name = name.to_str().and_then(|name| name.strip_suffix(ENDING));
-        names += usize::from(name.is_some_and(is_logger));
+        loggers.extend(name.filter(|name| is_logger_name(name)).map(Box::from));
     }
-    Ok(names)
-}
-
-/// Whether a log may have this name: it is a file name of its own kind, and nothing else.
-pub(super) fn is_logger(name: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    (1..=64).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(fits)
+    Ok(loggers)
 }

@@ -17,8 +17,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::reread::counted;
 use super::system::{self, Identity};
 use super::{Exit, Failure, may_pass};
+use crate::residue::store::{LogStore, Packet, StoreError};
 use batch::Lines;
 use cabinet::Cabinet;
 pub(super) use cabinet::Settings;
@@ -27,6 +29,11 @@ pub(super) use file::Sync;
 
 /// How long a signal may wait for a write that is going on: a disk can be very slow.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many logs are open at a time, where there may be so many descriptors.
+pub(super) fn most_open(descriptors: usize) -> usize {
+    (descriptors / 16).clamp(4, 64)
+}
 
 /// The log files, for their clerk, and for whoever hears signals.
 #[derive(Clone)]
@@ -82,6 +89,26 @@ impl Logs {
     }
 }
 
+/// None: nobody can bring any.
+impl LogStore for Option<Logs> {
+    fn loggers(&mut self) -> Vec<Box<str>> {
+        self.as_ref().map_or_else(Vec::new, |logs| logs.cabinet.lock().loggers())
+    }
+
+    fn append(&mut self, packets: &[Packet]) -> Vec<Result<(), StoreError>> {
+        let Some(logs) = self else {
+            let closed = StoreError("logs are not taken".to_owned());
+            return vec![Err(closed); packets.len()];
+        };
+        let packets: Vec<Vec<_>> = packets.iter().map(lines).collect();
+        logs.write(&packets).into_iter().map(|result| result.map_err(StoreError)).collect()
+    }
+}
+
+fn lines(packet: &Packet) -> Vec<Lines<'_>> {
+    packet.lines().map(|(logger, bytes)| Lines { logger, bytes }).collect()
+}
+
 /// Makes the directory of the log files, for whoever the daemon is to become. Where that is not possible, it is tried
 /// again when it is opened.
 pub(super) fn make_directory(path: &Path, identity: Option<&Identity>) -> Result<(), Failure> {
@@ -94,10 +121,10 @@ pub(super) fn make_directory(path: &Path, identity: Option<&Identity>) -> Result
 /// Looks at the directory, changes nothing, and says what there is to say about it.
 pub(super) fn examine(path: &Path) -> Result<String, Failure> {
     match Directory::open(path) {
-        Ok(directory) => Ok(match directory.names() {
-            1 => "1 log".to_owned(),
-            names => format!("{names} logs"),
-        }),
+        Ok(_) => match directory::loggers(path) {
+            Ok(loggers) => Ok(counted(loggers.len(), "log")),
+            Err(error) => Err(failure(path, error.into())),
+        },
         Err(Obstacle::InUse) => Ok("in use by another daemon".to_owned()),
         Err(Obstacle::System(error)) if error.kind() == io::ErrorKind::NotFound => {
             Ok("not there yet".to_owned())

@@ -6,7 +6,6 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::directory::MOST_NAMES;
 use super::*;
 
 /// Logs in a directory that is gone with this.
@@ -144,28 +143,37 @@ fn only_so_many_logs_are_open_and_whoever_waits_the_longest_is_closed() {
 }
 
 #[test]
-fn clients_cannot_have_any_number_of_logs_made() {
+fn who_has_a_log_is_found_by_its_name() {
     let place = tempfile::tempdir().unwrap();
-    let logs = place.path().join("logs");
-    fs::create_dir(&logs).unwrap();
-    for number in 0..MOST_NAMES - 1 {
-        fs::write(logs.join(format!("{number}.log")), "").unwrap();
+    let path = place.path().join("logs");
+    fs::create_dir(&path).unwrap();
+    for name in ["b.log", "a.log.1", "a.log.gz", ".log", ".a.log", "a b.log", "other", "a.b.log"] {
+        fs::write(path.join(name), "").unwrap();
     }
-    // These are none.
-    for name in ["a.log.1", "a.log.gz", ".log", ".a.log", "a b.log", "other"] {
-        fs::write(logs.join(name), "").unwrap();
-    }
-    let kept = Kept::at(place, 64);
-    kept.write(&[("last", "one\n")]).unwrap();
-    let why = kept.write(&[("more", "one\n")]).unwrap_err();
-    assert_eq!(why, "more.log cannot be opened: there are 1024 logs already");
-    kept.write(&[("7", "one\n"), ("last", "two\n")]).unwrap();
-    // One that is moved away makes room, once we are told.
-    fs::rename(kept.path("last.log"), kept.path("last.log.1")).unwrap();
-    assert!(kept.write(&[("more", "one\n")]).is_err());
-    kept.logs.open_again();
-    kept.write(&[("more", "one\n")]).unwrap();
-    assert!(kept.write(&[("last", "three\n")]).is_err());
+    let kept = Kept::at(place, 4);
+    let mut loggers = Some(kept.logs.clone()).loggers();
+    loggers.sort();
+    assert_eq!(loggers, ["a.b".into(), "b".into()] as [Box<str>; 2]);
+    assert!(None::<Logs>.loggers().is_empty());
+}
+
+#[test]
+fn what_the_clerk_gives_is_written_line_by_line() {
+    use crate::residue::store::Portion;
+    let kept = Kept::new();
+    let portion = |logger: &str, line| Portion { logger: logger.into(), line };
+    let packets = [
+        Packet {
+            text: b"one\ntwo\nthree\n".to_vec(),
+            portions: vec![portion("a", 8..14), portion("a", 0..4)],
+        },
+        Packet { text: b"four\n".to_vec(), portions: vec![portion("../b", 0..5)] },
+    ];
+    let mut logs = Some(kept.logs.clone());
+    let refused = StoreError("a log cannot have that name".to_owned());
+    assert_eq!(logs.append(&packets), [Ok(()), Err(refused)]);
+    assert_eq!(kept.text("a.log"), "three\none\n");
+    assert!(None::<Logs>.append(&packets).iter().all(Result::is_err));
 }
 
 #[test]
