@@ -4,7 +4,7 @@ use std::fmt;
 
 use getrandom::SysRng;
 use rsa::pkcs1::RsaPrivateKeyRef;
-use rsa::pkcs8::der::{Decode, SecretDocument};
+use rsa::pkcs8::der::{self, Decode, SecretDocument};
 use rsa::pkcs8::pkcs5::{self, pbes2};
 use rsa::pkcs8::{self, EncodePrivateKey, EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 use rsa::rand_core::UnwrapErr;
@@ -35,7 +35,7 @@ impl PrivateKey {
             b"RSA PRIVATE KEY" => Self::from_pkcs1(&block.decode()?),
             b"ENCRYPTED PRIVATE KEY" => {
                 let der = block.decode()?;
-                let info = EncryptedPrivateKeyInfoRef::from_der(&der)?;
+                let info = EncryptedPrivateKeyInfoRef::from_der(&der).map_err(not_read)?;
                 let decrypted = info.decrypt(passphrase.ok_or(KeyError::Passphrase)?);
                 Self::from_pkcs8(decrypted.map_err(not_decrypted)?.as_bytes())
             }
@@ -137,6 +137,14 @@ impl PrivateKey {
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PrivateKey({} bits)", self.bits())
+    }
+}
+
+/// Why it is not to be seen how a private key is encrypted.
+fn not_read(error: der::Error) -> KeyError {
+    match error.kind() {
+        der::ErrorKind::OidUnknown { .. } => KeyError::UnknownEncryption,
+        _ => error.into(),
     }
 }
 
