@@ -165,3 +165,5 @@ fn open(matter: Matter) -> Option<Question> {
     }
 }
 
+#[cfg(test)]
+mod tests;
