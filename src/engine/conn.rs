@@ -20,7 +20,7 @@ use super::limits::Permit;
 use super::published::Look;
 use super::seldom::Seldom;
 use super::task::Mail;
-use super::{FLUSH_LIMIT, HAS_TOIL, LINGER_LIMIT, MESSAGES_PER_TURN};
+use super::{FLUSH_LIMIT, HAS_CLERKS, HAS_TOIL, LINGER_LIMIT, MESSAGES_PER_TURN};
 use crate::roll::Member;
 use crate::session::{Ask, Caller, Door, Event, Fault, Output, Refusal, Session};
 use crate::wire::Buffer;
@@ -28,6 +28,9 @@ use phase::Phase;
 
 /// Ends that are worth a line; many may come at once.
 static NOTABLE: Seldom = Seldom::new();
+
+/// Whether any session that is built in ever rests.
+const MAY_REST: bool = HAS_TOIL || HAS_CLERKS;
 
 /// What one turn of a connection is given.
 pub(super) struct Turn<'a> {
@@ -217,7 +220,7 @@ impl Conn {
             Phase::Ending { until } | Phase::Lingering { until } if until <= turn.now => {
                 self.enter(Phase::Over, "it takes too long");
             }
-            Phase::Resting { until, then } if until <= turn.now => self.go_on(then, turn, out),
+            Phase::Resting { until, then } if MAY_REST && until <= turn.now => self.go_on(then, turn, out),
             _ => {
                 self.handle(Event::Tick, turn, out);
                 self.judge_unread(turn, out);
@@ -328,7 +331,7 @@ impl Conn {
             }
         } else if out.take_close() {
             self.end(now);
-        } else if let Some(until) = out.take_rest() {
+        } else if MAY_REST && let Some(until) = out.take_rest() {
             self.phase = Phase::Resting { until, then: None };
         }
     }

@@ -104,6 +104,16 @@ impl Codes {
         })
     }
 
+    /// How many there are, of all loggers.
+    pub fn len(&self) -> usize {
+        self.by_logger.values().map(Vec::len).sum()
+    }
+
+    /// True if there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_logger.is_empty()
+    }
+
     /// Whether there is any code for this logger.
     pub fn knows(&self, logger: &str) -> bool {
         self.by_logger.contains_key(logger)

@@ -5,8 +5,9 @@
 //!     JSON -> zlib -> base64   -> AES-CBC, PKCS #7                      logs, where the server says that it inflates
 //! ```
 //!
-//! Nothing proves that what opens is what was sealed: there is no code that authenticates it. Whoever can change packets on their way
-//! can change what they say, if not read it; what a server does against that is to look at IDs, times and repetitions.
+//! Nothing proves that what opens is what was sealed: there is no code that authenticates it. Whoever can change
+//! packets on their way can change what they say, if not read it; what a server does against that is to look at
+//! IDs, times and repetitions.
 
 use std::fmt;
 
@@ -188,7 +189,8 @@ impl fmt::Debug for Opened {
 
 /// The last 8 bytes of a ciphertext, by which a repeated packet is recognized ("Repeated packets").
 ///
-/// The initialization vector, and the blocks at the front, can be changed without a key so that another text opens, but not the last block.
+/// The initialization vector, and the blocks at the front, can be changed without a key so that another text opens,
+/// but not the last block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mark(pub u64);
 

@@ -62,7 +62,8 @@ pub enum Question {
         /// By what it is told from others.
         mark: Mark,
     },
-    /// It was understood, but the session refuses it: only the mark is remembered. [`Verdict::Noted`].
+    /// It was understood, but the session refuses it: only the mark is remembered. [`Verdict::Noted`], or on the
+    /// logging port [`Verdict::NoClient`].
     Invalid {
         /// Whose packet it is.
         pass: Pass,
@@ -70,6 +71,12 @@ pub enum Question {
         mark: Mark,
         /// Where it came in.
         port: Port,
+    },
+    /// A packet on the logging port carries the ID of this client, and does not open: [`Verdict::Noted`] or
+    /// [`Verdict::NoClient`]. Nothing is remembered of it: anybody may have sent it.
+    Unreadable {
+        /// Whose ID it carries.
+        pass: Pass,
     },
     /// A token is wanted: [`Verdict::Token`] or [`Verdict::TokenRefused`].
     AskToken {
@@ -157,7 +164,7 @@ pub enum Verdict {
     },
     /// To [`Question::Acknowledge`] and [`Question::Touch`]: no, to be told under the key of the pass.
     Refused(ConnectError),
-    /// To [`Question::Invalid`].
+    /// To [`Question::Invalid`] and [`Question::Unreadable`]: so be it.
     Noted,
     /// To [`Question::AskToken`]: here it is.
     Token {
@@ -174,7 +181,8 @@ pub enum Verdict {
     Logged,
     /// To [`Question::Log`]: it does not, as none of its items may be logged, or could not be (`{"r":1}`).
     NotLogged,
-    /// To [`Question::Log`]: the client is not acknowledged, or dead (`{"r":2}`).
+    /// To [`Question::Log`], and whatever else comes to the logging port: the client is not acknowledged, or dead
+    /// (`{"r":2}`).
     NoClient,
 }
 

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::cipher::Key;
 use super::json::ObjectWriter;
-pub use heard::{Accepted, ConnectReply, ReplyError, TokenReply, log_reply};
+pub use heard::{ConnectReply, ReplyError, Terms, TokenReply, log_reply};
 
 /// What fits into one of the reads of any client, its delimiter included.
 pub const REPLY_LIMIT: usize = 1_400;

@@ -208,5 +208,39 @@ pub fn put_token(out: &mut Vec<u8>, unix_time: i64, logger: &str, what: Credenti
     ObjectWriter::begin(out).integer("_t", unix_time).text("logger_id", logger).text(key, value).end();
 }
 
+/// What a client logs.
+#[derive(Clone, Copy)]
+pub struct LogItem<'a> {
+    /// When it happened: Unix time in milliseconds.
+    pub datetime: i64,
+    /// Where it goes.
+    pub logger: &'a str,
+    /// What happened.
+    pub message: &'a str,
+    /// How bad it is.
+    pub level: u32,
+    /// The program to which it happened.
+    pub application: &'a str,
+    /// What lets it go there.
+    pub token: Option<&'a str>,
+}
+
+/// Appends a log item that is sent at this time, which is Unix time in seconds.
+pub fn put_item(out: &mut Vec<u8>, unix_time: i64, item: &LogItem<'_>) {
+    let texts = [item.logger, item.message, item.application, item.token.unwrap_or_default()];
+    out.reserve(160 + 6 * texts.map(str::len).iter().sum::<usize>());
+    let object = ObjectWriter::begin(out)
+        .integer("_t", unix_time)
+        .integer("datetime", item.datetime)
+        .text("logger", item.logger)
+        .text("msg", item.message)
+        .text("app", item.application)
+        .integer("level", item.level);
+    match item.token {
+        Some(token) => object.text("token", token).end(),
+        None => object.end(),
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::phase::Phase;
-use super::{Acquaintance, Conn, Stage, Turn};
+use super::{Acquaintance, Conn, MAY_REST, Stage, Turn};
 use crate::engine::OWED_LIMIT;
 use crate::engine::task::{Mail, Reply, Returned, Toil};
 use crate::roll::Member;
@@ -48,7 +48,7 @@ impl Conn {
 
     /// Ends the rest before its time: it comes to nothing any more.
     pub(super) fn wake_up(&mut self) {
-        if let Phase::Resting { then, .. } = self.phase {
+        if MAY_REST && let Phase::Resting { then, .. } = self.phase {
             self.phase = Phase::Open;
             if let Some((_, cost)) = then {
                 self.permit.give_back(self.door, self.peer.ip(), cost);
@@ -79,7 +79,7 @@ impl Conn {
         let size = letters.owed.min(owed) + held + mail.size;
         match self.phase {
             Phase::Open | Phase::Resting { .. } | Phase::Asking if size > OWED_LIMIT => {
-                self.overrun(turn.now, out)
+                self.overrun(turn.now, out);
             }
             Phase::Open => {
                 letters.owed = size;

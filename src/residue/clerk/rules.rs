@@ -55,9 +55,11 @@ impl Hearing<'_> {
             Question::Invalid { pass, mark, port } => {
                 match self.once(from, &pass, mark, port, |_| Verdict::Noted) {
                     Verdict::Changed(pass) => Verdict::Changed(pass),
+                    _ if port == Port::Log => self.unreadable(&pass),
                     _ => Verdict::Noted,
                 }
             }
+            Question::Unreadable { pass } => self.unreadable(&pass),
             Question::AskToken { pass, mark, logger, access_code } => {
                 let code = access_code.unwrap_or_default();
                 self.once(from, &pass, mark, Port::Token, |this| this.give_token(&pass, logger, &code))
@@ -94,6 +96,15 @@ impl Hearing<'_> {
         let verdict = serve(self);
         self.registry.remember(self.moment.now, pass, mark, Fate::Unwritten);
         verdict
+    }
+
+    /// A client that may not log hears of that, whatever it sends ("Logs").
+    fn unreadable(&mut self, pass: &Pass) -> Verdict {
+        match self.registry.owner(pass) {
+            None => Verdict::Changed(self.registry.pass(&pass.id)),
+            Some(client) if client.is_acknowledged() => Verdict::Noted,
+            Some(_) => Verdict::NoClient,
+        }
     }
 
     /// Notes by which connection a client was heard, or says that its life is over.

@@ -13,20 +13,23 @@ use crate::residue::json::{self, Fields, JsonError, Text, Value};
 #[derive(Debug)]
 pub enum ConnectReply {
     /// It has given a key.
-    Accepted(Box<Accepted>),
+    Accepted {
+        /// The key.
+        key: Key,
+        /// What comes with it.
+        terms: Box<Terms>,
+    },
     /// It does not want to, in its own words.
     Refused(String),
 }
 
 /// What comes with a key.
-#[derive(Debug)]
-pub struct Accepted {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
     /// Whether it holds us for acknowledged.
     pub is_acknowledged: bool,
     /// Who we are.
     pub client_id: Box<str>,
-    /// Our key.
-    pub key: Key,
     /// For how many seconds we live if we do not touch; 0: for ever.
     pub age: Option<u64>,
     /// Since when: Unix time in seconds.
@@ -61,10 +64,10 @@ impl ConnectReply {
         }
         let client_id = said.client_id.filter(|id| !id.is_empty()).ok_or(ReplyError::Lacks("client_id"))?;
         let key = said.key.ok_or(ReplyError::Lacks("key"))?;
-        Ok(Self::Accepted(Box::new(Accepted {
+        let key = Key::from_hex(&key.secret()).ok_or(ReplyError::NoKey)?;
+        let terms = Box::new(Terms {
             is_acknowledged: said.ack == Some(1),
             client_id: client_id.boxed(),
-            key: Key::from_hex(&key.secret()).ok_or(ReplyError::NoKey)?,
             age: said.age.and_then(|age| u64::try_from(age).ok()),
             date_created: said.date_created,
             flags: said.flags.and_then(|flags| u32::try_from(flags).ok()).map(Flags),
@@ -73,7 +76,8 @@ impl ConnectReply {
             max_bulk_size: said.max_bulk_size.and_then(|size| u64::try_from(size).ok()),
             licensee: said.licensee.or(said.info.licensee).map(Text::boxed),
             version: said.info.version.map(Text::boxed),
-        })))
+        });
+        Ok(Self::Accepted { key, terms })
     }
 }
 
