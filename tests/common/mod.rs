@@ -11,6 +11,7 @@ pub mod chapp;
 #[cfg(feature = "chapp")]
 pub mod chapp_told;
 pub mod daemon;
+pub mod disk;
 #[cfg(feature = "fmltp")]
 pub mod fmltp;
 #[cfg(feature = "fmltp")]
@@ -25,6 +26,7 @@ use std::time::Duration;
 pub use answer::{Seen, ip, who};
 pub use bytes::*;
 pub use daemon::{CLOSED, Daemon, Engine};
+pub use disk::Disk;
 pub use place::Place;
 pub use raw::Raw;
 
