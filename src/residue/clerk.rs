@@ -164,3 +164,6 @@ fn open(matter: Matter) -> Option<Question> {
         Matter::Gone => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,7 +149,8 @@ pub enum Verdict {
     Key(Option<Pass>),
     /// To [`Question::Hello`]: this is who it is, and its key.
     Hello(Pass),
-    /// To [`Question::Hello`]: there are as many clients as there may be, or no random bytes to make a key from.
+    /// To [`Question::Hello`]: there are as many clients as there may be, or no random bytes to make a key from, or the
+    /// managed client has just been taken out of the book.
     Full,
     /// To whatever had a pass: it is of a life that is over and forgotten. Nothing has happened, and nothing is
     /// remembered: the packet is to be judged by who has that ID now, if anybody. It will not open any more.

@@ -7,8 +7,8 @@
 //!     IVHEX:BASE64                    AES, from the server
 //! ```
 //!
-//! IVHEX are 32 hexadecimal digits of either case. White space at the front of a packet is no part of it, and that in base64 is
-//! ignored: some clients wrap their lines, and end the last one too.
+//! IVHEX are 32 hexadecimal digits of either case. White space at the front of a packet is no part of it, and that
+//! in base64 is ignored: some clients wrap their lines, and end the last one too.
 
 use std::fmt;
 

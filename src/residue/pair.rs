@@ -5,8 +5,9 @@
 //!     server's key pair        what a client may encrypt its hello to; needed by nobody else
 //! ```
 //!
-//! Keys come in PEM: public ones as SPKI or PKCS #1, private ones as PKCS #8, also encrypted, or PKCS #1. Encryption is that of
-//! PKCS #1 v1.5, by which whoever learns why a decryption failed can decrypt: so none ever fails ([`PrivateKey::decrypt`]).
+//! Keys come in PEM: public ones as SPKI or PKCS #1, private ones as PKCS #8, also encrypted, or PKCS #1.
+//! Encryption is that of PKCS #1 v1.5, by which whoever learns why a decryption failed can decrypt: so none ever
+//! fails ([`PrivateKey::decrypt`]).
 
 use std::fmt;
 
@@ -89,7 +90,8 @@ impl PublicKey {
         bits_of(&self.key)
     }
 
-    /// Encrypts a text, so that only the owner of the private key can read it; the same text never looks the same twice.
+    /// Encrypts a text, so that only the owner of the private key can read it; the same text never looks the same
+    /// twice.
     ///
     /// # Errors
     /// The text is longer than there is [`room`](Self::room), or the system has no random bytes.

@@ -37,13 +37,14 @@ impl fmt::Debug for Inflated {
 
 /// Inflates the base64 of a zlib stream, up to [`INFLATED_LIMIT`].
 ///
-/// Base64, stream, checksum, and nothing behind them: whatever is not that whole is taken as it is, and no JSON begins like it.
+/// Base64, stream, checksum, and nothing behind them: whatever is not that whole is taken as it is, and no JSON
+/// begins like it.
 pub fn inflate(plain: &[u8]) -> Inflated {
     inflate_within(plain, INFLATED_LIMIT)
 }
 
-/// As [`inflate`], with another limit in bytes: work that has to be over soon takes a lower one, and is done again elsewhere
-/// where that is too low.
+/// As [`inflate`], with another limit in bytes: work that has to be over soon takes a lower one, and is done again
+/// elsewhere where that is too low.
 ///
 /// However much a stream promises, no more memory is taken than the limit and a quarter of it.
 pub fn inflate_within(plain: &[u8], limit: usize) -> Inflated {

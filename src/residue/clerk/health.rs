@@ -49,10 +49,9 @@ mod tests {
         for (at, fails) in [(0, true), (1, true), (59, true), (60, true), (61, false), (62, true), (63, true)]
         {
             let now = start + Duration::from_secs(at);
-            if fails {
-                health.fails(now, &"a reason")
-            } else {
-                health.works()
+            match fails {
+                true => health.fails(now, &"a reason"),
+                false => health.works(),
             }
             told.push(health.told.map(|told| told.duration_since(start).as_secs()));
         }

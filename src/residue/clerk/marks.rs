@@ -134,11 +134,11 @@ mod tests {
             // Some lie close to each other, as no real ones do.
             let mark = if step % 3 == 0 { random.next() } else { random.below(30_000) as u64 };
             assert_eq!(marks.fate(&order, Mark(mark)), model.get(&mark).copied(), "{mark}");
-            if !model.contains_key(&mark) {
+            model.entry(mark).or_insert_with(|| {
                 let fate = if step % 2 == 0 { Fate::Written } else { Fate::Unwritten };
                 marks.add(&order, Mark(mark), fate);
-                model.insert(mark, fate);
-            }
+                fate
+            });
             assert_eq!(marks.len(), model.len());
         }
         for (mark, fate) in &model {

@@ -80,17 +80,17 @@ impl Registry {
     }
 
     /// Begins a life. Whoever had that ID before is no more. None: there are too many clients, and nobody gives way.
-    pub(super) fn begin(&mut self, now: Instant, id: Arc<str>, key: Key, origin: Origin) -> Option<Pass> {
-        self.remove(&id);
+    pub(super) fn begin(&mut self, now: Instant, id: &Arc<str>, key: Key, origin: Origin) -> Option<Pass> {
+        self.remove(id);
         if self.clients.len() >= self.settings.clients_limit {
             let (_, _, first) = self.ranks.first()?.clone();
             self.remove(&first);
         }
         self.lives += 1;
         let client = Client::new(now, self.lives, key, origin);
-        let pass = client.pass(&id);
-        self.clients.insert(Arc::clone(&id), client);
-        self.list(&id);
+        let pass = client.pass(id);
+        self.clients.insert(Arc::clone(id), client);
+        self.list(id);
         Some(pass)
     }
 
@@ -263,5 +263,14 @@ impl Registry {
         if let Some((rank, since)) = client.rank() {
             self.ranks.remove(&(rank, since, Arc::clone(id)));
         }
+    }
+}
+
+#[cfg(test)]
+impl Registry {
+    /// How many clients are on record, and how much is kept because of them.
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        let kept = self.deadlines.len() + self.ranks.len() + self.remembered;
+        (self.clients.len(), kept)
     }
 }

@@ -139,7 +139,7 @@ impl Hearing<'_> {
             if self.registry.client(&id).is_none() && self.clients.key(&id).is_none() {
                 let key = self.source.key(size)?;
                 self.chance.works();
-                return Ok(self.registry.begin(self.moment.now, id.into(), key, Origin::Unknown));
+                return Ok(self.registry.begin(self.moment.now, &id.into(), key, Origin::Unknown));
             }
         }
         Ok(None)
@@ -154,7 +154,7 @@ impl Hearing<'_> {
         let key = self.source.key(size)?;
         self.chance.works();
         let origin = Origin::Managed(Arc::clone(public_key));
-        Ok(self.registry.begin(self.moment.now, id.into(), key, origin))
+        Ok(self.registry.begin(self.moment.now, &id.into(), key, origin))
     }
 
     /// Type 2 ("Connection errors").

@@ -21,8 +21,8 @@ pub struct PrivateKey {
 }
 
 impl PrivateKey {
-    /// Reads the first PEM block: PKCS #8 under `PRIVATE KEY`, or under `ENCRYPTED PRIVATE KEY` with the passphrase that it needs, or
-    /// PKCS #1 under `RSA PRIVATE KEY`. A passphrase that is not needed is not looked at.
+    /// Reads the first PEM block: PKCS #8 under `PRIVATE KEY`, or under `ENCRYPTED PRIVATE KEY` with the passphrase
+    /// that it needs, or PKCS #1 under `RSA PRIVATE KEY`. A passphrase that is not needed is not looked at.
     ///
     /// This is slow: up to a second for an encrypted key.
     ///
@@ -67,7 +67,8 @@ impl PrivateKey {
         Ok(pem::encode("PRIVATE KEY", self.to_pkcs8()?.as_bytes()))
     }
 
-    /// The key in PEM, as PKCS #8 that is encrypted with a passphrase, by PBKDF2 and AES-256-CBC. That is slow: about half a second.
+    /// The key in PEM, as PKCS #8 that is encrypted with a passphrase, by PBKDF2 and AES-256-CBC. That is slow
+    /// on purpose: some tenths of a second.
     ///
     /// # Errors
     /// The system has no random bytes.
@@ -104,13 +105,14 @@ impl PrivateKey {
 
     /// What was encrypted.
     ///
-    /// That is always something: what was not padded as it should be gives a text of random length that is junk, but the same again
-    /// for the same ciphertext, in the same time. So nobody can learn from us which ciphertexts are padded well, and
-    /// decrypt others by that. Only of what cannot be a ciphertext at all, and everybody knows it, comes an empty
-    /// text: what is not as [long](Self::length) as the modulus, or a number that is not below it.
+    /// That is always something: what was not padded as it should be gives a text of random length that is junk,
+    /// but the same again for the same ciphertext, in the same time. So nobody can learn from us which ciphertexts
+    /// are padded well, and decrypt others by that. Only of what cannot be a ciphertext at all, and everybody knows
+    /// it, comes an empty text: what is not as [long](Self::length) as the modulus, or a number that is not below
+    /// it.
     ///
-    /// The time depends on no secret as far as the arithmetic has it in its hands, and is blinded beyond that. It is slow: 1 ms for
-    /// 2,048 bits, 30 for 8,192.
+    /// The time depends on no secret as far as the arithmetic has it in its hands, and is blinded beyond that. It
+    /// is slow: 1.3 ms for 2,048 bits, 8 for 4,096, 60 for 8,192.
     pub fn decrypt(&self, ciphertext: &[u8]) -> Zeroizing<Vec<u8>> {
         let plain = Pkcs1v15Encrypt.decrypt(Some(&mut SysRng), &self.key, ciphertext);
         Zeroizing::new(plain.unwrap_or_default())
