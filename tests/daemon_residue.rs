@@ -7,7 +7,7 @@ mod common;
 
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
@@ -37,6 +37,7 @@ on_both_engines!(
     files_that_are_not_right_stop_the_start,
     files_that_are_open_to_others_are_warned_of,
     what_needs_the_door_for_tokens_does_not_start_without,
+    sockets_handed_over_are_for_the_doors_of_their_names,
 );
 
 const OPEN: [&str; 6] =
@@ -470,6 +471,34 @@ fn what_needs_the_door_for_tokens_does_not_start_without(engine: Engine) {
     fails(&mut command(&off), 2, &words);
     let first = ["--residue-log", "127.0.0.1:0"];
     fails(&mut command(&first), 2, &["nobody could come to the door residue-log", "--residue"]);
+}
+
+fn sockets_handed_over_are_for_the_doors_of_their_names(engine: Engine) {
+    if cfg!(not(feature = "systemd")) {
+        return println!("skipped: built without systemd");
+    }
+    let place = Place::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let logs = place.text("logs");
+    let logs = ["--residue-logs", logs.as_str()];
+    // No default address is taken, but those that are named are.
+    for named in [&[][..], &["--residue-log", "127.0.0.1:0"]] {
+        let command = &mut handed_over(engine, &listener, &["residue"], &[&logs[..], named].concat());
+        let daemon = Daemon::spawn_with(command, 1 + named.len() / 2);
+        let terms = Reporter::established(&daemon).terms.unwrap();
+        let port = (!named.is_empty()).then(|| daemon.door("residue-log").port());
+        assert_eq!((terms.token_port, terms.logging_port), (None, port));
+    }
+    let refused = |names: &[&str], more: &[&str], words: &[&str]| {
+        let output = handed_over(engine, &listener, names, &[&logs[..], more].concat()).output().unwrap();
+        let (status, _, stderr) = outcome(&output);
+        assert!(status == Some(2) && words.iter().all(|word| stderr.contains(word)), "{stderr}");
+    };
+    refused(&["residue-log"], &[], &["nobody could come to the door residue-log without the door residue"]);
+    let words = ["--residue-require-token", "residue-token, which is closed"];
+    refused(&["residue", "residue-log"], &["--residue-require-token"], &words);
+    let words = ["a socket was handed over for residue-log, which --residue-log off closes"];
+    refused(&["residue", "residue-log"], &["--residue-log", "off"], &words);
 }
 
 /// A file with this text that its owner alone may read.

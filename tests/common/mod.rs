@@ -16,6 +16,7 @@ pub mod disk;
 pub mod fmltp;
 #[cfg(feature = "fmltp")]
 pub mod fmltp_keys;
+pub mod handed_over;
 pub mod place;
 pub mod process;
 pub mod random;
@@ -27,6 +28,7 @@ pub use answer::{Seen, ip, who};
 pub use bytes::*;
 pub use daemon::{CLOSED, Daemon, Engine};
 pub use disk::Disk;
+pub use handed_over::handed_over;
 pub use place::Place;
 pub use raw::Raw;
 
