@@ -6,19 +6,15 @@
 mod common;
 
 use std::fs::{self, Permissions};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::OnceLock;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use rollcall::residue::client::{Client, Event, Settings};
-use rollcall::residue::pair::{PrivateKey, PublicKey};
-use rollcall::residue::reply::{Flags, LogReply, Terms};
-use rollcall::residue::request::{Credential, LogItem};
+use rollcall::residue::client::Event;
+use rollcall::residue::reply::{Flags, LogReply};
 
+use common::reporter::{Reporter, key, pair};
 use common::*;
 
 on_both_engines!(
@@ -47,126 +43,6 @@ const OPEN: [&str; 6] =
 #[track_caller]
 fn logging(engine: Engine, logs: &str, more: &[&str]) -> Daemon {
     Daemon::start(engine, &[&OPEN[..], &["--residue-logs", logs], more].concat())
-}
-
-/// A key for all tests, in PEM, as private and as public one.
-fn key() -> &'static [String; 2] {
-    static KEY: OnceLock<[String; 2]> = OnceLock::new();
-    KEY.get_or_init(|| {
-        let pair = PrivateKey::generate(2048).unwrap();
-        [pair.to_pem().unwrap().to_string(), pair.public_pem().unwrap()]
-    })
-}
-
-fn pair() -> PrivateKey {
-    PrivateKey::from_pem(key()[0].as_bytes(), None).unwrap()
-}
-
-fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
-}
-
-/// A client of all three ports.
-struct Reporter {
-    client: Client,
-    connect: TcpStream,
-    server: SocketAddr,
-    terms: Option<Terms>,
-}
-
-impl Reporter {
-    fn new(server: SocketAddr, client_id: Option<&str>, server_key: Option<PublicKey>) -> Self {
-        let settings =
-            Settings { pair: pair(), client_id: client_id.map(Into::into), server_key, key_size: None };
-        Self { client: Client::new(settings), connect: connect(server), server, terms: None }
-    }
-
-    /// One who is established.
-    #[track_caller]
-    fn established(daemon: &Daemon) -> Self {
-        let mut reporter = Self::new(daemon.door("residue"), None, None);
-        reporter.establish();
-        reporter
-    }
-
-    #[track_caller]
-    fn establish(&mut self) {
-        let greeted = self.hello();
-        assert!(matches!(greeted, Event::Greeted(_)), "{greeted:?}");
-        let mut out = Vec::new();
-        self.client.acknowledge(now(), &mut out).unwrap();
-        match exchange(&mut self.client, &mut self.connect, &out) {
-            Event::Established(terms) => self.terms = Some(*terms),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[track_caller]
-    fn hello(&mut self) -> Event {
-        let mut out = Vec::new();
-        self.client.hello(now(), &mut out).unwrap();
-        exchange(&mut self.client, &mut self.connect, &out)
-    }
-
-    /// Asks for a token for `logger` by an access code.
-    #[track_caller]
-    fn token(&mut self, logger: &str, code: &str) -> Event {
-        let port = self.terms.as_ref().unwrap().token_port.unwrap();
-        let mut out = Vec::new();
-        self.client.token(now(), logger, Credential::AccessCode(code), &mut out).unwrap();
-        self.client.begin_anew();
-        exchange(&mut self.client, &mut connect((self.server.ip(), port).into()), &out)
-    }
-
-    /// Logs, where it was told to.
-    #[track_caller]
-    fn log(&mut self, logger: &str, message: &str) -> LogReply {
-        let port = self.terms.as_ref().unwrap().logging_port.unwrap();
-        let item = LogItem {
-            datetime: 1_504_663_925_034,
-            logger,
-            message,
-            level: 128,
-            application: "test",
-            token: None,
-        };
-        let mut out = Vec::new();
-        self.client.log(now(), &item, &mut out).unwrap();
-        self.client.begin_anew();
-        match exchange(&mut self.client, &mut connect((self.server.ip(), port).into()), &out) {
-            Event::Logged(reply) => reply,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[track_caller]
-    fn logs(&mut self, logger: &str, message: &str) {
-        assert_eq!(self.log(logger, message), LogReply::Taken, "{logger}: {message}");
-    }
-}
-
-fn connect(server: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(server).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream
-}
-
-/// What comes of a request.
-#[track_caller]
-fn exchange(client: &mut Client, stream: &mut TcpStream, request: &[u8]) -> Event {
-    stream.write_all(request).unwrap();
-    let (mut reply, mut piece) = (Vec::new(), [0; 4096]);
-    loop {
-        let count = stream.read(&mut piece).unwrap();
-        assert!(count > 0, "closed after {:?}", String::from_utf8_lossy(&reply));
-        reply.extend_from_slice(&piece[..count]);
-        match client.receive(&reply).unwrap() {
-            (_, Some(event)) => return event,
-            (0, None) => {}
-            (taken, None) => drop(reply.drain(..taken)),
-        }
-    }
 }
 
 /// The messages of a log, each of which is the last word of its line.
@@ -345,17 +221,24 @@ fn without_the_door_nothing_is_made(engine: Engine) {
 fn a_client_may_encrypt_to_the_key_of_the_server(engine: Engine) {
     let place = Place::new();
     let pem = pair().to_encrypted_pem(b"correct horse").unwrap();
-    let (key, password) = (place.text("key"), place.text("password"));
-    write(&key, &pem);
+    let (key_file, password) = (place.text("key"), place.text("password"));
+    write(&key_file, &pem);
     write(&password, "correct horse\n");
     // A key does not fit into a hello that is encrypted: the server has to know it.
     fs::create_dir(place.join("clients")).unwrap();
-    write(&place.text("clients/ann.pem"), &self::key()[1]);
+    write(&place.text("clients/ann.pem"), &key()[1]);
     let (clients, no_plain) = (place.text("clients"), "--residue-no-plain");
-    let more =
-        ["--residue-key", &key, "--residue-key-password", &password, no_plain, "--residue-clients", &clients];
+    let more = [
+        "--residue-key",
+        &key_file,
+        "--residue-key-password",
+        &password,
+        no_plain,
+        "--residue-clients",
+        &clients,
+    ];
     let daemon = logging(engine, &place.text("logs"), &more);
-    daemon.wait_for_log(&[&format!("info: a server key of 2048 bits in {key}")]);
+    daemon.wait_for_log(&[&format!("info: a server key of 2048 bits in {key_file}")]);
     let server = daemon.door("residue");
     let refused = Reporter::new(server, None, None).hello();
     assert_eq!(refused, Event::Refused("Plain connections not allowed by the server".to_owned()));
@@ -363,9 +246,11 @@ fn a_client_may_encrypt_to_the_key_of_the_server(engine: Engine) {
     reporter.establish();
     assert_eq!(reporter.terms.as_ref().unwrap().flags, Some(Flags(501 - 128)));
     reporter.logs("first", "one");
-    write(&key, &pair().to_pem().unwrap());
+    write(&key_file, &pair().to_pem().unwrap());
     daemon.signal("HUP");
-    daemon.wait_for_log(&[&format!("warn: the server key {key} has changed: it is taken at the next start")]);
+    daemon.wait_for_log(&[&format!(
+        "warn: the server key {key_file} has changed: it is taken at the next start"
+    )]);
     assert!(!daemon.log().concat().contains("correct"), "{:?}", daemon.log());
 }
 

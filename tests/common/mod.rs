@@ -21,6 +21,8 @@ pub mod place;
 pub mod process;
 pub mod random;
 pub mod raw;
+#[cfg(feature = "residue")]
+pub mod reporter;
 
 use std::time::Duration;
 
