@@ -7,6 +7,7 @@ mod files;
 mod listen;
 mod logging;
 pub mod options;
+mod panics;
 mod pid_file;
 mod run;
 mod status;
@@ -67,6 +68,7 @@ impl Failure {
 
 /// Runs `rollcalld` with these arguments, the program's name not among them.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    panics::end_with_the_first();
     let outcome = options::parse(arguments).and_then(|command| match command {
         options::Command::Print(text) => {
             run::say(&text);
