@@ -13,6 +13,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use common::process::is_root;
 use common::*;
 
 on_both_engines!(
@@ -348,10 +349,6 @@ impl Drop for Disk {
         // Daemons that are still there may have files open on it.
         self.run("umount", &["-l"]);
     }
-}
-
-fn is_root() -> bool {
-    process::status(std::process::id(), "Uid").starts_with("0\t")
 }
 
 /// What came of a run with these arguments.

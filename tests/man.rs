@@ -249,6 +249,7 @@ fn is_built_in(name: &str) -> bool {
         "probe" => cfg!(any(feature = "chapp", feature = "fmltp")),
         "passwd" | "slow-workers" => cfg!(feature = "fmltp"),
         "data" | "inbox" | "introduce" | "post" => cfg!(feature = "chapp"),
+        "no-sandbox" => cfg!(feature = "sandbox"),
         _ if name.starts_with("fmltp") => cfg!(feature = "fmltp"),
         _ if name.starts_with("chapp") => cfg!(feature = "chapp"),
         _ => true,

@@ -1,6 +1,5 @@
 //! The clerks of the doors, and what they keep their books in.
 
-#[cfg(feature = "chapp")]
 use std::path::PathBuf;
 
 use super::Failure;
@@ -43,6 +42,11 @@ impl Clerks {
         Ok(Self { chapp: Some((directory, settings)) })
     }
 
+    /// The directories that the books are in.
+    pub(super) fn directories(&self) -> Vec<PathBuf> {
+        self.chapp.iter().map(|(directory, _)| directory.clone()).collect()
+    }
+
     /// Has them open their books.
     pub(super) fn hire(self) -> Result<Hired, Failure> {
         let Some((directory, settings)) = self.chapp else { return Ok(Vec::new()) };
@@ -66,6 +70,10 @@ impl Clerks {
 impl Clerks {
     pub(super) fn prepare(_: &Doors, _: &[Kind], _: Option<&Identity>) -> Result<Self, Failure> {
         Ok(Self {})
+    }
+
+    pub(super) fn directories(&self) -> Vec<PathBuf> {
+        Vec::new()
     }
 
     pub(super) fn hire(self) -> Result<Hired, Failure> {

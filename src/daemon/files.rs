@@ -3,6 +3,8 @@
 #[cfg(feature = "fmltp")]
 use std::sync::Arc;
 
+use std::path::PathBuf;
+
 use super::Failure;
 use super::options::Doors;
 #[cfg(feature = "fmltp")]
@@ -30,6 +32,14 @@ impl Files {
     #[cfg(not(feature = "fmltp"))]
     pub(super) fn read(_: &mut Doors) -> Result<Self, Failure> {
         Ok(Self {})
+    }
+
+    /// Where they are.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        #[cfg(feature = "fmltp")]
+        return self.users.iter().map(|users| users.path().to_owned()).collect();
+        #[cfg(not(feature = "fmltp"))]
+        Vec::new()
     }
 
     /// Warns if it is known now that they cannot be read again.

@@ -10,6 +10,7 @@ pub mod options;
 mod panics;
 mod pid_file;
 mod run;
+mod sandbox;
 mod status;
 mod system;
 #[cfg(feature = "fmltp")]

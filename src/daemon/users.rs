@@ -31,6 +31,11 @@ impl Book {
         Ok(Self { path: path.to_owned(), users: RwLock::new(Arc::new(users)) })
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Warns if the file was read by rights that have been given up since.
     pub(super) fn look_ahead(&self) {
         if let Err(error) = File::open(&self.path) {
