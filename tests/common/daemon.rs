@@ -102,6 +102,19 @@ impl Daemon {
         shell
     }
 
+    /// A command by way of another program, which ends by running it: `ip netns exec NAME`.
+    pub fn by_way_of(way: &[&str], direct: &Command) -> Command {
+        let mut command = Command::new(way[0]);
+        command.args(&way[1..]).arg(direct.get_program()).args(direct.get_args());
+        for (name, value) in direct.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+    }
+
     fn clean(mut command: Command) -> Command {
         for name in
             ["RUST_LOG", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "JOURNAL_STREAM"]

@@ -11,6 +11,7 @@ pub mod chapp;
 #[cfg(feature = "chapp")]
 pub mod chapp_told;
 pub mod daemon;
+pub mod faults;
 #[cfg(feature = "fmltp")]
 pub mod fmltp;
 #[cfg(feature = "fmltp")]
