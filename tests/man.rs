@@ -247,11 +247,14 @@ fn references(path: &PathBuf) -> Vec<(String, String)> {
 fn is_built_in(name: &str) -> bool {
     match name {
         "probe" => cfg!(any(feature = "chapp", feature = "fmltp")),
-        "passwd" | "slow-workers" => cfg!(feature = "fmltp"),
-        "data" | "inbox" | "introduce" | "post" => cfg!(feature = "chapp"),
+        "passwd" => cfg!(feature = "fmltp"),
+        "inbox" | "introduce" | "post" => cfg!(feature = "chapp"),
+        "slow-workers" => cfg!(feature = "toil"),
+        "data" => cfg!(feature = "clerks"),
         "no-sandbox" => cfg!(feature = "sandbox"),
         _ if name.starts_with("fmltp") => cfg!(feature = "fmltp"),
         _ if name.starts_with("chapp") => cfg!(feature = "chapp"),
+        _ if name.starts_with("residue") => cfg!(feature = "residue"),
         _ => true,
     }
 }
@@ -316,7 +319,7 @@ fn items(page: &str, what: &str) -> Vec<Entry> {
     let named = texts.into_iter().filter_map(|(name, text)| name.map(|name| (name, text)));
     let logs_in = |name: &str| (what, name) == ("rollcall probe", "user");
     let named = named.filter(|(name, _)| is_built_in(name) && (cfg!(feature = "fmltp") || !logs_in(name)));
-    named.map(|(name, text)| Entry { name, default: default_in(&text.replace(" .", ".")) }).collect()
+    named.map(|(name, text)| Entry { name, default: default_in(&text.replace("Fl ", "--").replace(" .", ".")) }).collect()
 }
 
 /// What stands behind "default" in a text: in parentheses in a help, a sentence in a page.

@@ -19,8 +19,8 @@ use super::options::Sandbox;
 pub(super) struct Needs {
     /// Directories in which it makes, writes, reads and removes files, whenever it likes.
     pub(super) kept: Vec<PathBuf>,
-    /// Files that it reads again. Others may be put in their places meanwhile, so that it is their directories that it
-    /// may read files in.
+    /// Files that it reads again, and directories of files. Others may be put in the places of files meanwhile, so that
+    /// it is their directories that it may read files in.
     pub(super) read: Vec<PathBuf>,
     /// Files that it removes at the end.
     pub(super) removed: Vec<PathBuf>,
@@ -137,7 +137,7 @@ mod landlock {
         let read = needs.read.iter().flat_map(|path| {
             // Where the path leads through links, both ends count.
             let real = path.canonicalize().ok();
-            real.into_iter().chain([path.clone()]).map(|path| (directory(&path), AccessFs::ReadFile.into()))
+            real.into_iter().chain([path.clone()]).map(readable)
         });
         let remove = AccessFs::ReadFile | AccessFs::RemoveFile;
         let removed = needs.removed.iter().map(|path| (directory(path), remove));
@@ -157,6 +157,15 @@ mod landlock {
         // A file has fewer rights than a directory to be allowed.
         let access = if path.is_dir() { access } else { access & AccessFs::from_file(GIVEN_UP) };
         ruleset.add_rule(PathBeneath::new(descriptor, access))
+    }
+
+    /// A directory whose files are read; or a file, which others may take the place of.
+    fn readable(path: PathBuf) -> (PathBuf, BitFlags<AccessFs>) {
+        if path.is_dir() {
+            (path, AccessFs::ReadFile | AccessFs::ReadDir)
+        } else {
+            (directory(&path), AccessFs::ReadFile.into())
+        }
     }
 
     /// The directory that a file is in.
