@@ -319,7 +319,12 @@ fn items(page: &str, what: &str) -> Vec<Entry> {
     let named = texts.into_iter().filter_map(|(name, text)| name.map(|name| (name, text)));
     let logs_in = |name: &str| (what, name) == ("rollcall probe", "user");
     let named = named.filter(|(name, _)| is_built_in(name) && (cfg!(feature = "fmltp") || !logs_in(name)));
-    named.map(|(name, text)| Entry { name, default: default_in(&text.replace("Fl ", "--").replace(" .", ".")) }).collect()
+    named
+        .map(|(name, text)| Entry {
+            name,
+            default: default_in(&text.replace("Fl ", "--").replace(" .", ".")),
+        })
+        .collect()
 }
 
 /// What stands behind "default" in a text: in parentheses in a help, a sentence in a page.

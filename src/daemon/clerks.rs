@@ -75,14 +75,17 @@ impl Clerks {
     }
 
     /// The directories that the books are in, and the logs.
-    pub(super) fn directories(&self) -> Vec<PathBuf> {
+    pub(super) fn directories(&self, doors: &Doors) -> Vec<PathBuf> {
+        let _ = doors;
         #[cfg_attr(not(feature = "clerks"), expect(unused_mut, reason = "there are none"))]
         let mut directories = Vec::new();
         #[cfg(feature = "chapp")]
         directories.extend(self.chapp.iter().map(|(directory, _)| directory.clone()));
         #[cfg(feature = "residue")]
         if let Some(Residue::Logs(settings)) = &self.residue {
-            directories.push(settings.path.clone());
+            // Where that is in the one for data, it may be moved away and made anew.
+            let data = settings.path.parent().filter(|_| doors.residue.logs.directory.is_none());
+            directories.push(data.unwrap_or(&settings.path).to_owned());
         }
         directories
     }

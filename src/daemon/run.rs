@@ -104,7 +104,7 @@ pub(super) fn serve(options: &Options) -> Result<(), Failure> {
     let clerks = Clerks::prepare(&doors, &open, identity.as_ref(), descriptors)?;
     drop_privileges(identity.as_ref())?;
     let needs = Needs {
-        kept: clerks.directories(),
+        kept: clerks.directories(&doors),
         read: files.paths(),
         removed: pid_file.iter().map(|file| file.path().to_owned()).collect(),
     };
