@@ -252,6 +252,7 @@ fn is_built_in(name: &str) -> bool {
         "inbox" | "introduce" | "post" => cfg!(feature = "chapp"),
         "slow-workers" => cfg!(feature = "toil"),
         "data" => cfg!(feature = "clerks"),
+        "no-sandbox" => cfg!(feature = "sandbox"),
         _ if name.starts_with("fmltp") => cfg!(feature = "fmltp"),
         _ if name.starts_with("chapp") => cfg!(feature = "chapp"),
         _ if name.starts_with("residue") => cfg!(feature = "residue"),
@@ -329,7 +330,12 @@ fn items(page: &str, what: &str) -> Vec<Entry> {
     let named = texts.into_iter().filter_map(|(name, text)| name.map(|name| (name, text)));
     let is_there = |name: &str| what != "rollcall probe" || is_probed(name);
     let named = named.filter(|(name, _)| is_built_in(name) && is_there(name));
-    named.map(|(name, text)| Entry { name, default: default_in(&text.replace(" .", ".")) }).collect()
+    named
+        .map(|(name, text)| Entry {
+            name,
+            default: default_in(&text.replace("Fl ", "--").replace(" .", ".")),
+        })
+        .collect()
 }
 
 /// What stands behind "default" in a text: in parentheses in a help, a sentence in a page.
