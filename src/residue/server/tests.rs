@@ -3,6 +3,7 @@
 mod connect;
 mod ends;
 mod framing;
+mod guest;
 mod hello;
 mod keys;
 mod logs;
@@ -12,8 +13,9 @@ mod world;
 
 use super::*;
 use crate::session::{Door, Refusal, Standing};
-use keys::{CLIENT, SERVER, SMALL};
-use world::{Asked, Client, Guest, World};
+use guest::{Asked, Client, Guest};
+use keys::{CLIENT, LONGEST_PEM, SERVER, SMALL};
+use world::World;
 
 const INVALID: &str = r#"{"ack":0,"error_text":"Invalid connection request","status":1}"#;
 const NOT_CONNECTED: &str = r#"{"ack":0,"error_text":"Client not connected yet","status":1}"#;
