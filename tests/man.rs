@@ -306,12 +306,9 @@ fn helped(help: &str) -> Vec<Entry> {
 
 /// Whether this build has a door that a probe can have this option for.
 fn is_probed(name: &str) -> bool {
-    match name {
-        "user" => cfg!(feature = "fmltp"),
-        "access-code" | "client-id" | "client-key" | "key-size" | "log" | "logger" | "server-key"
-        | "touch" => cfg!(feature = "residue"),
-        _ => true,
-    }
+    const RESIDUE: [&str; 8] =
+        ["access-code", "client-id", "client-key", "key-size", "log", "logger", "server-key", "touch"];
+    (cfg!(feature = "fmltp") || name != "user") && (cfg!(feature = "residue") || !RESIDUE.contains(&name))
 }
 
 /// The long options of this build that a page, or the section of it about `what`, has a list item for.
