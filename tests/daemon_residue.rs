@@ -184,13 +184,23 @@ fn a_directory_that_cannot_be_written_is_no_reason_to_end(engine: Engine) {
     let Some(disk) = Disk::mount("size=1m") else { return };
     let logs = disk.text("logs");
     disk.remount("ro");
-    let daemon = logging(engine, &logs, &[]);
+    let mut daemon = logging(engine, &logs, &[]);
     daemon.wait_for_log(&["warn: logs cannot be stored in", "Read-only file system"]);
     let mut reporter = Reporter::established(&daemon);
     assert_eq!(reporter.log("first", "one"), LogReply::NotTaken);
     disk.remount("rw");
     process::eventually("written", || reporter.log("first", "two") == LogReply::Taken);
     assert_eq!(messages(disk.text("logs/first.log")), ["two"]);
+    daemon.terminate();
+    // One that is there can be opened, and yet not written.
+    disk.remount("ro");
+    let daemon = logging(engine, &logs, &[]);
+    daemon.wait_for_log(&["warn: logs cannot be stored in", "Read-only file system"]);
+    let mut reporter = Reporter::established(&daemon);
+    assert_eq!(reporter.log("first", "three"), LogReply::NotTaken);
+    disk.remount("rw");
+    reporter.logs("first", "four");
+    assert_eq!(messages(disk.text("logs/first.log")), ["two", "four"]);
 }
 
 fn a_directory_in_use_is_told_of(engine: Engine) {

@@ -254,6 +254,7 @@ fn is_built_in(name: &str) -> bool {
         "inbox" | "introduce" | "post" => cfg!(feature = "chapp"),
         "slow-workers" => cfg!(feature = "toil"),
         "data" => cfg!(feature = "clerks"),
+        "no-sandbox" => cfg!(feature = "sandbox"),
         _ if name.starts_with("fmltp") => cfg!(feature = "fmltp"),
         _ if name.starts_with("chapp") => cfg!(feature = "chapp"),
         _ if name.starts_with("residue") => cfg!(feature = "residue"),
@@ -307,12 +308,9 @@ fn helped(help: &str) -> Vec<Entry> {
 
 /// Whether this build has a door that a probe can have this option for.
 fn is_probed(name: &str) -> bool {
-    match name {
-        "user" => cfg!(feature = "fmltp"),
-        "access-code" | "client-id" | "client-key" | "key-size" | "log" | "logger" | "server-key"
-        | "touch" => cfg!(feature = "residue"),
-        _ => true,
-    }
+    const RESIDUE: [&str; 8] =
+        ["access-code", "client-id", "client-key", "key-size", "log", "logger", "server-key", "touch"];
+    (cfg!(feature = "fmltp") || name != "user") && (cfg!(feature = "residue") || !RESIDUE.contains(&name))
 }
 
 /// The long options of this build that a page, or the section of it about `what`, has a list item for.
@@ -331,7 +329,12 @@ fn items(page: &str, what: &str) -> Vec<Entry> {
     let named = texts.into_iter().filter_map(|(name, text)| name.map(|name| (name, text)));
     let is_there = |name: &str| what != "rollcall probe" || is_probed(name);
     let named = named.filter(|(name, _)| is_built_in(name) && is_there(name));
-    named.map(|(name, text)| Entry { name, default: default_in(&text.replace(" .", ".")) }).collect()
+    named
+        .map(|(name, text)| Entry {
+            name,
+            default: default_in(&text.replace("Fl ", "--").replace(" .", ".")),
+        })
+        .collect()
 }
 
 /// What stands behind "default" in a text: in parentheses in a help, a sentence in a page.

@@ -12,6 +12,7 @@ pub mod chapp;
 pub mod chapp_told;
 pub mod daemon;
 pub mod disk;
+pub mod faults;
 #[cfg(feature = "fmltp")]
 pub mod fmltp;
 #[cfg(feature = "fmltp")]
