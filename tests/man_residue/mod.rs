@@ -149,6 +149,32 @@ fn the_limits_are_those_of_residue_7() {
     assert_eq!(documented["modulus of an RSA key"], bits);
 }
 
+#[test]
+fn what_the_objects_of_the_server_hold_is_in_residue_7() {
+    let [hello, established, token] = replies();
+    let item = br#"{"datetime":1,"msg":"m","level":64,"vlevel":1,"app":"a","file":"f","line":1,"func":"f","thread":"t"}"#;
+    let items = item::parse(item, &Limits { bulk: None, freshness: None }).unwrap();
+    let mut line = Vec::new();
+    item::put_line(&mut line, &items.valid[0], LineFormat::Json);
+    for (object, within, heading) in [
+        (hello, "THE CONNECT PORT", "Hello"),
+        (established, "THE CONNECT PORT", "Established"),
+        (token, "THE TOKEN PORT", "Tokens"),
+        (line, "THE LOGGING PORT", "Log files"),
+    ] {
+        let (section, object) = (section(within, heading), String::from_utf8(object).unwrap());
+        let documented: Vec<Vec<&str>> = section.split('{').map(keys).collect();
+        let documented = [&documented[..], &[keys(&section)]].concat();
+        assert!(documented.contains(&keys(&object)), "{object} is not in \"{heading}\":\n{section}");
+    }
+}
+
+/// The keys of a JSON object, in their order.
+fn keys(text: &str) -> Vec<&str> {
+    let quoted = text.split('"').collect::<Vec<_>>();
+    quoted.windows(2).filter(|pair| pair[1].starts_with(':')).map(|pair| pair[0]).collect()
+}
+
 fn pair() -> PrivateKey {
     PrivateKey::from_pem(include_bytes!("../vectors/rsa1024.pem"), None).unwrap()
 }
