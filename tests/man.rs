@@ -247,6 +247,7 @@ fn references(path: &PathBuf) -> Vec<(String, String)> {
 fn is_built_in(name: &str) -> bool {
     match name {
         "probe" => cfg!(any(feature = "chapp", feature = "fmltp")),
+        "give-way" => cfg!(feature = "residue"),
         "passwd" | "slow-workers" => cfg!(feature = "fmltp"),
         "data" | "inbox" | "introduce" | "post" => cfg!(feature = "chapp"),
         _ if name.starts_with("fmltp") => cfg!(feature = "fmltp"),

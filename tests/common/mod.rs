@@ -15,6 +15,7 @@ pub mod daemon;
 pub mod fmltp;
 #[cfg(feature = "fmltp")]
 pub mod fmltp_keys;
+pub mod own;
 pub mod place;
 pub mod process;
 pub mod random;
@@ -25,6 +26,7 @@ use std::time::Duration;
 pub use answer::{Seen, ip, who};
 pub use bytes::*;
 pub use daemon::{CLOSED, Daemon, Engine};
+pub use own::own_address;
 pub use place::Place;
 pub use raw::Raw;
 
