@@ -140,7 +140,7 @@ fn without_the_door_nothing_is_made(engine: Engine) {
     assert_eq!(check.0, Some(0));
     assert!(check.1.contains(&format!("data = {data}\ndatabase = not there yet\n")), "{check:?}");
     assert!(!Path::new(&data).exists());
-    let check = finish(&["--check", "--data", &data, "--chapp", "off"]);
+    let check = finish(&["--check", "--data", &data, "--chapp", "off", "--residue", "off"]);
     assert!(check.1.contains("data = none\ndatabase = none\n"), "{check:?}");
 }
 
@@ -163,7 +163,7 @@ fn with_user_the_directory_is_that_users(engine: Engine) {
 fn where_there_is_no_place_for_data_one_is_asked_for() {
     for command in [&["--check"][..], &["--lekt", "127.0.0.1:0", "--chapp", "127.0.0.1:0"]] {
         let mut program = Daemon::program();
-        program.args(CLOSED.chunks(2).filter(|closed| closed[0] == "--fmltp").flatten());
+        program.args(CLOSED.chunks(2).filter(|closed| closed[0] != "--chapp").flatten());
         let output =
             outcome(&Daemon::finish(program.args(command).env_remove("STATE_DIRECTORY").env_remove("HOME")));
         assert_eq!(output.0, Some(2), "{output:?}");

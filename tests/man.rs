@@ -248,10 +248,13 @@ fn is_built_in(name: &str) -> bool {
     match name {
         "probe" => cfg!(any(feature = "chapp", feature = "fmltp")),
         "give-way" => cfg!(feature = "residue"),
-        "passwd" | "slow-workers" => cfg!(feature = "fmltp"),
-        "data" | "inbox" | "introduce" | "post" => cfg!(feature = "chapp"),
+        "passwd" => cfg!(feature = "fmltp"),
+        "inbox" | "introduce" | "post" => cfg!(feature = "chapp"),
+        "slow-workers" => cfg!(feature = "toil"),
+        "data" => cfg!(feature = "clerks"),
         _ if name.starts_with("fmltp") => cfg!(feature = "fmltp"),
         _ if name.starts_with("chapp") => cfg!(feature = "chapp"),
+        _ if name.starts_with("residue") => cfg!(feature = "residue"),
         _ => true,
     }
 }
