@@ -99,10 +99,12 @@ impl Engine {
     pub fn start(setup: Setup) -> io::Result<Self> {
         let published = Arc::new(Published::new(setup.journal));
         let doors = || setup.entrances.iter().map(|entrance| &entrance.door);
-        let cooldowns = Cooldowns::new(doors().map(|door| (door.name(), door.cooldown())));
+        let strict = || doors().filter(|_| HAS_COOLDOWNS);
+        let cooldowns = Cooldowns::new(strict().map(|door| (door.name(), door.cooldown())));
         let toils = HAS_TOIL && doors().any(|door| door.toils());
         let toilers = toils.then(|| Toilers::start(setup.slow_workers, setup.humble)).transpose()?;
-        let rations = Rations::new(doors().map(|door| (door.name(), door.ration())));
+        let slow = || doors().filter(|_| HAS_TOIL);
+        let rations = Rations::new(slow().map(|door| (door.name(), door.ration())));
         let gate = Arc::new(Gate::new(setup.limits, cooldowns, rations));
         let (lamp, ended) = bounded(1);
         let vigil = Vigil { _lamp: lamp };
