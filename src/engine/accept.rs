@@ -19,8 +19,12 @@ use crate::session::{Door, Output, Refusal};
 const ACCEPTS_PER_TURN: usize = 64;
 /// How long to wait when there are no descriptors, or no memory, for one more.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long to wait when as many are pending as may be, and all of them have just come.
+const HOLD: Duration = Duration::from_millis(5);
 /// How many are told before that, by the descriptor that is kept in reserve, that there is no room for them.
 const TOLD_PER_PAUSE: usize = 16;
+/// How much is read of what each has sent, so that it is told: so many times as much as fits on the stack.
+const READS: usize = 16;
 /// How often that is logged.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -46,6 +50,15 @@ pub(super) struct Acceptor {
     trouble: Seldom,
     /// A descriptor that is given up when there are no others, so that somebody can be told.
     reserve: Option<OwnedFd>,
+}
+
+/// Who takes visitors in.
+pub(super) trait Host {
+    /// Whether one more may come in now, or has to wait.
+    fn has_room(&mut self, now: Instant) -> bool;
+
+    /// Lets one come in, if he may.
+    fn take_in(&mut self, visitor: Visitor, now: Instant);
 }
 
 /// Somebody at the door.
@@ -93,10 +106,11 @@ impl Visitor {
     /// would take back what it is told.
     fn tell(mut self) {
         let told = self.door.refusal(Refusal::Full);
-        let mut sent = [0; 512];
+        let mut sent = [0; 4096];
         // Whether it can be told is its own affair, and whatever goes wrong, this is the end.
         if self.stream.write(&told).is_ok() && self.stream.shutdown(Shutdown::Write).is_ok() {
-            let _ = self.stream.read(&mut sent);
+            let mut reads = 0..READS;
+            while reads.next().is_some() && self.stream.read(&mut sent).is_ok_and(|length| length > 0) {}
         }
     }
 }
@@ -129,8 +143,8 @@ impl Acceptor {
         self.paused.or((!self.waiting.is_empty()).then_some(now))
     }
 
-    /// Takes in some of those who wait.
-    pub(super) fn accept(&mut self, now: Instant, mut take_in: impl FnMut(Visitor)) {
+    /// Takes in some of those who wait, as long as `host` has room.
+    pub(super) fn accept(&mut self, now: Instant, host: &mut impl Host) {
         if self.paused.is_some_and(|until| now < until) {
             return;
         }
@@ -139,9 +153,13 @@ impl Acceptor {
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(&number) = self.waiting.front() else { return };
             let Some(entrance) = self.entrances.get(number) else { return };
+            if !host.has_room(now) {
+                self.paused = Some(now + HOLD);
+                return;
+            }
             match entrance.listener.accept() {
                 Ok((stream, peer)) => {
-                    take_in(entrance.meet(stream, peer));
+                    host.take_in(entrance.meet(stream, peer), now);
                     // One that is besieged does not keep the others waiting.
                     self.waiting.rotate_left(1);
                 }

@@ -213,10 +213,12 @@ impl Gate {
         passed.as_secs() * 1_000_000 + u64::from(passed.subsec_micros())
     }
 
-    /// Whether more are pending than may be.
-    pub(super) fn has_too_many_pending(&self) -> bool {
-        let limit = self.limits.max_pending;
-        limit > 0 && self.pending.load(Ordering::Relaxed) > limit
+    /// How many more may be pending; none: there are too many.
+    pub(super) fn room_for_pending(&self) -> Option<usize> {
+        match self.limits.max_pending {
+            0 => Some(usize::MAX),
+            limit => limit.checked_sub(self.pending.load(Ordering::Relaxed)),
+        }
     }
 
     /// Decides about a connection from `address` that comes to `door`. Where there is no place, `make_room` may see to it

@@ -8,6 +8,8 @@ use crate::session::Standing;
 
 /// Below this number nobody looks whether all of them are still pending.
 const FEW: usize = 1024;
+/// For so long nobody has to give way who is pending, or in a rush all would, and nobody would get in.
+const GRACE: Duration = Duration::from_secs(1);
 /// How long to wait before all are looked at once more.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -23,8 +25,8 @@ pub(super) trait Guests {
 /// The lines in which they stand.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    /// Whoever was pending when he came, in the order in which they came.
-    pending: VecDeque<u64>,
+    /// Whoever was pending when he came, and when that was, in that order.
+    pending: VecDeque<(u64, Instant)>,
     enough: usize,
     /// Whoever was loose for long enough when all were looked at, the first to go last.
     loose: Vec<u64>,
@@ -34,22 +36,33 @@ pub(super) struct Places {
 
 impl Places {
     /// Notes that one has come who is pending.
-    pub(super) fn note(&mut self, guest: u64, guests: &mut dyn Guests) {
+    pub(super) fn note(&mut self, guest: u64, now: Instant, guests: &mut dyn Guests) {
         if self.pending.len() >= self.enough.max(FEW) {
-            self.pending.retain(|&guest| guests.standing(guest) == Some(Standing::Pending));
+            self.pending.retain(|&(guest, _)| guests.standing(guest) == Some(Standing::Pending));
             self.enough = self.pending.len() * 2;
         }
-        self.pending.push_back(guest);
+        self.pending.push_back((guest, now));
     }
 
     /// The one who has been pending for longest.
     pub(super) fn oldest(&mut self, guests: &mut dyn Guests) -> Option<u64> {
-        while let Some(guest) = self.pending.pop_front() {
-            if guests.standing(guest) == Some(Standing::Pending) {
-                return Some(guest);
-            }
+        self.forget_settled(guests);
+        self.pending.pop_front().map(|(guest, _)| guest)
+    }
+
+    /// Whether all who are pending came so short a while ago that none has to give way.
+    pub(super) fn are_young(&mut self, now: Instant, guests: &mut dyn Guests) -> bool {
+        self.forget_settled(guests);
+        self.pending.front().is_some_and(|(_, came)| now < *came + GRACE)
+    }
+
+    /// Has somebody who is pending stand at the front.
+    fn forget_settled(&mut self, guests: &mut dyn Guests) {
+        while let Some(&(guest, _)) = self.pending.front()
+            && guests.standing(guest) != Some(Standing::Pending)
+        {
+            self.pending.pop_front();
         }
-        None
     }
 
     /// The one who has been loose for longest, and for at least `least`. It costs little to ask in vain, over and over.
@@ -112,7 +125,7 @@ mod tests {
         let (mut places, mut room) = (Places::default(), Room::default());
         for guest in 1..=5 {
             room.guests.insert(guest, Standing::Pending);
-            places.note(guest, &mut room);
+            places.note(guest, Instant::now(), &mut room);
         }
         room.guests.insert(1, Standing::Settled);
         room.guests.remove(&2);
@@ -127,10 +140,27 @@ mod tests {
         let (mut places, mut room) = (Places::default(), Room::default());
         room.guests.insert(0, Standing::Pending);
         for guest in 0..100_000 {
-            places.note(guest, &mut room);
+            places.note(guest, Instant::now(), &mut room);
             assert!(places.pending.len() <= FEW);
         }
         assert_eq!([places.oldest(&mut room), places.oldest(&mut room)], [Some(0), None]);
+    }
+
+    #[test]
+    fn everybody_has_a_second() {
+        let (mut places, mut room, start) = (Places::default(), Room::default(), Instant::now());
+        assert!(!places.are_young(start, &mut room), "nobody is there");
+        for guest in 0..3 {
+            room.guests.insert(guest, Standing::Pending);
+            places.note(guest, start + Duration::from_millis(400 * guest), &mut room);
+        }
+        let young_at = |places: &mut Places, room: &mut Room, milliseconds| {
+            places.are_young(start + Duration::from_millis(milliseconds), room)
+        };
+        assert!(young_at(&mut places, &mut room, 999) && !young_at(&mut places, &mut room, 1000));
+        room.guests.insert(0, Standing::Settled);
+        assert!(young_at(&mut places, &mut room, 1399) && !young_at(&mut places, &mut room, 1400));
+        assert_eq!(places.oldest(&mut room), Some(1));
     }
 
     #[test]

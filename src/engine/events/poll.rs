@@ -11,7 +11,7 @@ use super::asks::Asks;
 use super::link::{self, Link, Step};
 use super::slots::Slots;
 use super::{Handle, Inbox};
-use crate::engine::accept::{Acceptor, Visitor};
+use crate::engine::accept::{Acceptor, Host, Visitor};
 use crate::engine::conn::{Conn, Stage, Turn};
 use crate::engine::places::Places;
 use crate::engine::published::Look;
@@ -54,6 +54,23 @@ pub(super) struct Loop {
     asks: Asks,
     buffer: Box<[u8]>,
     out: Output,
+}
+
+/// A loop that takes visitors in during a turn.
+struct Receiving<'a, 'b> {
+    by: &'a mut Loop,
+    turn: &'a Turn<'b>,
+}
+
+impl Host for Receiving<'_, '_> {
+    fn has_room(&mut self, now: Instant) -> bool {
+        let Loop { house, places, slots, .. } = self.by;
+        house.gate.room_for_pending().is_some_and(|room| room > 0) || !places.are_young(now, slots)
+    }
+
+    fn take_in(&mut self, visitor: Visitor, _: Instant) {
+        self.by.take_in(visitor, self.turn);
+    }
 }
 
 /// Counts one connection in another loop's load.
@@ -241,7 +258,7 @@ impl Loop {
 
     fn accept(&mut self, turn: &Turn<'_>) {
         let Some(mut acceptor) = self.acceptor.take() else { return };
-        acceptor.accept(turn.now, |visitor| self.take_in(visitor, turn));
+        acceptor.accept(turn.now, &mut Receiving { by: self, turn });
         self.acceptor = Some(acceptor);
     }
 
@@ -263,8 +280,8 @@ impl Loop {
             self.turn(slot, turn);
         }
         if self.slots.at(slot).is_some_and(|link| link.conn.is_pending()) {
-            self.places.note(self.slots.name(slot).into(), &mut self.slots);
-            if gate.has_too_many_pending()
+            self.places.note(self.slots.name(slot).into(), turn.now, &mut self.slots);
+            if gate.room_for_pending().is_none()
                 && let Some(oldest) = self.places.oldest(&mut self.slots)
             {
                 self.end(Name::from(oldest).slot, Conn::give_way, turn);

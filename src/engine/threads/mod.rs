@@ -1,6 +1,7 @@
 //! The engine of blocking threads: one accepts, and each connection has one of its own.
 
 mod letterbox;
+mod lobby;
 mod seats;
 
 use std::io::{self, ErrorKind, Read};
@@ -16,13 +17,12 @@ use crate::engine::accept::{Acceptor, Entrance, Visitor};
 use crate::engine::backlog::Backlog;
 use crate::engine::conn::{Conn, Stage, Turn, Wants};
 use crate::engine::limits::Admission;
-use crate::engine::places::Places;
 use crate::engine::published::Look;
-use crate::engine::seldom::Seldom;
 use crate::engine::task::{Mailbox, Name, Parcel, Task};
-use crate::engine::{HAS_CLERKS, HAS_LOOSE, House, Vigil};
+use crate::engine::{HAS_CLERKS, House, Vigil};
 use crate::session::Output;
 use letterbox::{Ear, Found, Letterbox};
+use lobby::Lobby;
 use seats::{Seat, Seats};
 
 /// The stack of a connection's thread: address space, of which it touches a few pages.
@@ -64,10 +64,7 @@ impl Service {
             poll,
             _waker: Arc::clone(&waker),
             acceptor,
-            shared: Arc::clone(&shared),
-            vigil,
-            met: 0,
-            places: Places::default(),
+            lobby: Lobby::new(Arc::clone(&shared), vigil),
         };
         thread::Builder::new().name("accept".into()).spawn(move || reception.run())?;
         Ok(Self { shared, waker })
@@ -89,20 +86,13 @@ struct Reception {
     /// What has woken it is to be there until it has seen that.
     _waker: Arc<Waker>,
     acceptor: Acceptor,
-    shared: Arc<Shared>,
-    vigil: Vigil,
-    /// How many have come in.
-    met: u64,
-    /// Who gives way to those who come.
-    places: Places,
+    lobby: Lobby,
 }
-
-static THREADLESS: Seldom = Seldom::new();
 
 impl Reception {
     fn run(mut self) {
         let mut events = Events::with_capacity(64);
-        while !self.shared.stopping.load(Ordering::Acquire) {
+        while !self.lobby.shared.stopping.load(Ordering::Acquire) {
             let now = Instant::now();
             let patience = self.acceptor.next(now).map(|next| next.saturating_duration_since(now));
             match self.poll.poll(&mut events, patience) {
@@ -114,37 +104,9 @@ impl Reception {
             events.iter().filter(|event| event.token() != WAKER).for_each(|event| {
                 self.acceptor.knock(event.token().0);
             });
-            let Self { acceptor, shared, vigil, met, places, .. } = &mut self;
-            let now = Instant::now();
-            acceptor.accept(now, |visitor| {
-                *met += 1;
-                let admission = visitor
-                    .ask(&shared.house.gate, now, &mut || HAS_LOOSE && oust_loosest(shared, places, now));
-                if let Err(error) = receive(visitor, admission, *met, shared, vigil, now) {
-                    let complaint = format_args!("cannot serve a connection: {error}");
-                    THREADLESS.log(log::Level::Warn, now, complaint);
-                }
-                oust_oldest(shared, places, *met);
-            });
+            self.acceptor.accept(Instant::now(), &mut self.lobby);
         }
     }
-}
-
-/// Notes one who has come, and has the one give way who has been pending for longest, if there are too many.
-fn oust_oldest(shared: &Shared, places: &mut Places, newest: u64) {
-    let mut guests = &shared.seats;
-    places.note(newest, &mut guests);
-    if shared.house.gate.has_too_many_pending() {
-        while places.oldest(&mut guests).is_some_and(|oldest| !shared.seats.oust(oldest)) {}
-    }
-}
-
-/// Has the one give way from whom nothing has come for longest, if it is long enough.
-fn oust_loosest(shared: &Shared, places: &mut Places, now: Instant) -> bool {
-    let seconds = shared.house.gate.limits().give_way as u64;
-    let least = Duration::from_secs(seconds);
-    let loosest = (seconds > 0).then(|| places.loosest(now, least, &mut &shared.seats)).flatten();
-    loosest.is_some_and(|loosest| shared.seats.oust(loosest))
 }
 
 /// Starts the thread of a new connection.
