@@ -12,6 +12,7 @@ use mio::{Interest, Registry, Token};
 
 use super::conn::Conn;
 use super::limits::{Admission, Count, Gate};
+use super::rehearsal::{Scene, rehearse};
 use super::seldom::Seldom;
 use crate::session::{Door, Output, Refusal};
 
@@ -159,6 +160,7 @@ impl Acceptor {
             }
             match entrance.listener.accept() {
                 Ok((stream, peer)) => {
+                    rehearse(Scene::Accept);
                     host.take_in(entrance.meet(stream, peer), now);
                     // One that is besieged does not keep the others waiting.
                     self.waiting.rotate_left(1);

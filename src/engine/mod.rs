@@ -18,6 +18,7 @@ mod pace;
 mod places;
 mod published;
 mod rations;
+mod rehearsal;
 mod seldom;
 mod sources;
 mod task;

@@ -61,11 +61,13 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
 
 fn options() -> Options {
     let mut options = Options::new();
-    options.optopt("", "bits", "how long the key is: 2048, 3072 (default), 4096 or 6144", "BITS").optflag(
-        "",
-        "passphrase",
-        "encrypt the private key with a passphrase, which is asked for, or is a line of standard input",
-    );
+    options
+        .optopt("", "bits", "how long the key is: 2048, 3072, 4096 or 6144 (default 3072)", "BITS")
+        .optflag(
+            "",
+            "passphrase",
+            "encrypt the private key with a passphrase, which is asked for, or is a line of standard input",
+        );
     options
 }
 
@@ -100,10 +102,8 @@ fn make(plan: &Plan) -> Result<(), Error> {
     // What cannot be done is told before anybody types a passphrase, or waits.
     for path in [&private, &public] {
         if fs::symlink_metadata(path).is_ok() {
-            return Err(Error::local(
-                format!("write {}", path.display()),
-                io::ErrorKind::AlreadyExists.into(),
-            ));
+            let there = io::Error::from_raw_os_error(libc::EEXIST);
+            return Err(Error::local(format!("write {}", path.display()), there));
         }
     }
     match fs::create_dir(&plan.directory) {

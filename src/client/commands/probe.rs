@@ -57,7 +57,7 @@ const DOORS: &[Door] = &[
 ];
 
 pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
-    let names = DOORS.iter().map(|door| door.name).collect::<Vec<_>>().join(" or ");
+    let names = names();
     let ports: Vec<_> = DOORS.iter().map(|door| format!("{} for {}", door.port, door.name)).collect();
     let brief = format!("{BRIEF}\nDOOR is {names}; the port is {}.", ports.join(", "));
     let matches = match line::parse(options(), arguments, 2, &brief)? {
@@ -81,6 +81,16 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
     let timeout = line::seconds(&matches, "timeout", TIMEOUT)?;
     let format = if matches.opt_present("json") { Format::Json } else { Format::Lines(Colours::of_stdout()) };
     (door.run)(&matches, Plan { server, timeout, format }).map(|()| Asked::Done)
+}
+
+/// All doors, as one says them.
+fn names() -> String {
+    let names: Vec<_> = DOORS.iter().map(|door| door.name).collect();
+    match names.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
 }
 
 /// An option that is given and is for another door, and that door.

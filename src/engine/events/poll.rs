@@ -15,6 +15,7 @@ use crate::engine::accept::{Acceptor, Host, Visitor};
 use crate::engine::conn::{Conn, Stage, Turn};
 use crate::engine::places::Places;
 use crate::engine::published::Look;
+use crate::engine::rehearsal::{Scene, rehearse};
 use crate::engine::seldom::Seldom;
 use crate::engine::task::{Mailbox, Name, Parcel, Task};
 use crate::engine::timers::Timers;
@@ -151,6 +152,7 @@ impl Loop {
                 Token(token) => {
                     let Ok(slot) = u32::try_from(token) else { continue };
                     let Some(link) = self.slots.at(slot) else { continue };
+                    rehearse(Scene::Loop);
                     link.note(event);
                     if event.is_writable() && !link.backlog.is_empty() {
                         link.flush();

@@ -3,17 +3,20 @@
 mod connect;
 mod ends;
 mod framing;
+mod guest;
 mod hello;
 mod keys;
 mod logs;
 mod mutations;
 mod tokens;
+mod vectors;
 mod world;
 
 use super::*;
 use crate::session::{Door, Refusal, Standing};
-use keys::{CLIENT, SERVER, SMALL};
-use world::{Asked, Client, Guest, World};
+use guest::{Asked, Client, Guest};
+use keys::{CLIENT, LONGEST_PEM, SERVER, SMALL};
+use world::World;
 
 const INVALID: &str = r#"{"ack":0,"error_text":"Invalid connection request","status":1}"#;
 const NOT_CONNECTED: &str = r#"{"ack":0,"error_text":"Client not connected yet","status":1}"#;

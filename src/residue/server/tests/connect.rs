@@ -67,6 +67,20 @@ fn who_acknowledges_is_told_everything_and_is_on_the_roll() {
 }
 
 #[test]
+fn all_that_may_be_told_fits_into_one_read() {
+    let label: Box<str> = "l".repeat(64).into();
+    let set = |settings: &mut Settings| {
+        (settings.licensee, settings.version) = (label.clone(), label.clone());
+        (settings.logging_port, settings.token_port, settings.bulk_limit) = (u16::MAX, u16::MAX, u32::MAX);
+        settings.flags = Flags(2047);
+    };
+    let mut world = World::with(set, |clerk| clerk.age = u64::MAX);
+    let mut client = Client::managed(&mut world, &"m".repeat(64));
+    let packet = client.request(&world, 3);
+    is_established(&mut world, &client, &packet);
+}
+
+#[test]
 fn nobody_is_served_whose_id_is_not_on_record() {
     let mut world = World::new();
     let mut client = Client::acknowledged(&mut world);
@@ -273,7 +287,7 @@ fn the_clerk_is_asked_for_a_key_once_a_connection() {
     assert_eq!(guest.asked.len(), 8);
     // Whoever says hello is known from then on.
     let mut guest = Guest::at(&mut world, Port::Connect);
-    let reply = guest.hears(&mut world, &world::hello_with_key(&CLIENT, ""));
+    let reply = guest.hears(&mut world, &guest::hello_with_key(&CLIENT, ""));
     let mut client = Client::from_hello(&reply, &CLIENT);
     let packet = client.request(&world, 2);
     guest.hears(&mut world, &packet);

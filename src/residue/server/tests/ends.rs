@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::world::{BEGIN, hello_with_key, plain};
+use super::guest::{hello_with_key, plain};
+use super::world::BEGIN;
 use super::*;
 use crate::residue::desk::{Notice, Port, Verdict};
 use crate::session::{Answer, Ask, Event, Output};

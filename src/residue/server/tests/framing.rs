@@ -1,6 +1,7 @@
 //! Where packets begin and end, how long they may be, and how many of them may be junk.
 
-use super::world::{BEGIN, hello_with_key, plain};
+use super::guest::{hello_with_key, plain};
+use super::world::BEGIN;
 use super::*;
 use crate::residue::desk::Port;
 use crate::residue::packet::{CONNECT_LIMIT, LOG_HARD_LIMIT, LOG_LIMIT};

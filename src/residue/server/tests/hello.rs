@@ -1,6 +1,7 @@
 //! Packets on the connect port that no client's key seals: each row of the tables.
 
-use super::world::{BEGIN, encrypted, hello_text, hello_with_key, plain};
+use super::guest::{encrypted, hello_text, hello_with_key, plain};
+use super::world::BEGIN;
 use super::*;
 use crate::residue::desk::Port;
 use crate::session::Effort;
@@ -319,4 +320,11 @@ fn a_hello_may_be_sent_again() {
     assert_eq!(welcomes(&mut world, &packet, &CLIENT).key, key);
     world.pass(121);
     assert_eq!(reply(&mut world, &packet), INVALID);
+}
+
+#[test]
+fn the_longest_reply_fits_into_one_read() {
+    let mut world = World::new();
+    let reply = reply(&mut world, &plain(&hello_text(LONGEST_PEM, "")));
+    assert_eq!(reply.len(), 1368);
 }

@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
-use super::world::{BEGIN, plain};
+use super::guest::plain;
+use super::world::BEGIN;
 use super::*;
 use crate::residue::desk::Port;
 use crate::session::Effort;

@@ -1,6 +1,7 @@
 //! Conversations that random has spoiled: whatever comes, each packet gets one reply, and nobody is served by accident.
 
-use super::world::{BEGIN, encrypted, hello_with_key, plain};
+use super::guest::{encrypted, hello_with_key, plain};
+use super::world::BEGIN;
 use super::*;
 use crate::residue::desk::Port;
 use crate::wire::random::Random;
@@ -39,7 +40,7 @@ fn spoiled_conversations_are_endured() {
     let id = client.id.clone();
     for round in 0..150 {
         let touch = client.request(&world, 3);
-        let time = BEGIN + i64::try_from((world.now - world.begin()).as_secs()).unwrap();
+        let time = BEGIN + i64::try_from((world.now - world.begin).as_secs()).unwrap();
         let connect = [
             plain(r#"{"type":1,"client_id":"manny"}"#),
             touch.clone(),

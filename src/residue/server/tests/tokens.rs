@@ -1,6 +1,7 @@
 //! The token port.
 
-use super::world::{BEGIN, plain};
+use super::guest::plain;
+use super::world::BEGIN;
 use super::*;
 use crate::residue::desk::Port;
 
