@@ -11,6 +11,8 @@ pub mod chapp;
 #[cfg(feature = "chapp")]
 pub mod chapp_told;
 pub mod daemon;
+#[cfg(any(feature = "fmltp", feature = "residue"))]
+pub mod der;
 #[cfg(feature = "fmltp")]
 pub mod fmltp;
 #[cfg(feature = "fmltp")]
@@ -19,6 +21,14 @@ pub mod place;
 pub mod process;
 pub mod random;
 pub mod raw;
+#[cfg(feature = "residue")]
+pub mod residue;
+#[cfg(feature = "residue")]
+pub mod residue_cipher;
+#[cfg(feature = "residue")]
+pub mod residue_keys;
+#[cfg(feature = "residue")]
+pub mod residue_wire;
 
 use std::time::Duration;
 
