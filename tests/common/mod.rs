@@ -29,6 +29,8 @@ pub mod residue_cipher;
 pub mod residue_keys;
 #[cfg(feature = "residue")]
 pub mod residue_wire;
+#[cfg(any(feature = "fmltp", feature = "residue"))]
+pub mod secrets;
 
 use std::time::Duration;
 
