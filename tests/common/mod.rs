@@ -28,6 +28,8 @@ pub mod residue_cipher;
 #[cfg(feature = "residue")]
 pub mod residue_keys;
 #[cfg(feature = "residue")]
+pub mod residue_node;
+#[cfg(feature = "residue")]
 pub mod residue_wire;
 #[cfg(any(feature = "fmltp", feature = "residue"))]
 pub mod secrets;
