@@ -27,7 +27,14 @@ impl Process {
     pub(crate) fn daemon(label: &str, options: &[&str]) -> io::Result<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rollcalld"));
         command.args(["--lekt", "127.0.0.1:0", "-q", "--heartbeat-timeout", "86400"]);
-        let others = [("--fmltp", cfg!(feature = "fmltp")), ("--chapp", cfg!(feature = "chapp"))];
+        let residue = cfg!(feature = "residue");
+        let others = [
+            ("--fmltp", cfg!(feature = "fmltp")),
+            ("--chapp", cfg!(feature = "chapp")),
+            ("--residue", residue),
+            ("--residue-token", residue),
+            ("--residue-log", residue),
+        ];
         for (door, _) in others.iter().filter(|(door, is_there)| *is_there && !options.contains(door)) {
             command.args([*door, "off"]);
         }
