@@ -11,6 +11,8 @@ pub mod chapp;
 #[cfg(feature = "chapp")]
 pub mod chapp_told;
 pub mod daemon;
+#[cfg(any(feature = "fmltp", feature = "residue"))]
+pub mod der;
 pub mod disk;
 pub mod faults;
 #[cfg(feature = "fmltp")]
@@ -25,6 +27,17 @@ pub mod random;
 pub mod raw;
 #[cfg(feature = "residue")]
 pub mod reporter;
+pub mod residue;
+#[cfg(feature = "residue")]
+pub mod residue_cipher;
+#[cfg(feature = "residue")]
+pub mod residue_keys;
+#[cfg(feature = "residue")]
+pub mod residue_node;
+#[cfg(feature = "residue")]
+pub mod residue_wire;
+#[cfg(any(feature = "fmltp", feature = "residue"))]
+pub mod secrets;
 
 use std::time::Duration;
 
