@@ -250,6 +250,7 @@ fn is_built_in(name: &str) -> bool {
     match name {
         "probe" => cfg!(any(feature = "chapp", feature = "fmltp", feature = "residue")),
         "keygen" => cfg!(feature = "residue"),
+        "give-way" => cfg!(feature = "residue"),
         "passwd" => cfg!(feature = "fmltp"),
         "inbox" | "introduce" | "post" => cfg!(feature = "chapp"),
         "slow-workers" => cfg!(feature = "toil"),

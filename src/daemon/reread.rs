@@ -65,8 +65,10 @@ impl<T: Content> Kept<T> {
     pub(super) fn read_again(&self) {
         match T::load(&self.path) {
             Ok(content) => {
-                log::info!("read again: {} in {}", content.told(), self.path.display());
+                let told = content.told();
                 *self.content.write() = Arc::new(content);
+                // Whoever reads that may rely on it.
+                log::info!("read again: {told} in {}", self.path.display());
             }
             Err(Failure { message, .. }) => log::error!("{message}; {}", T::STAYS),
         }

@@ -197,6 +197,11 @@ impl Daemon {
         self.addresses[found.unwrap_or_else(|| panic!("the door {name} is closed: {:?}", self.doors))]
     }
 
+    /// Whether it listens for clients of this door.
+    pub fn has_door(&self, name: &str) -> bool {
+        self.doors.iter().any(|door| door == name)
+    }
+
     /// Its process number.
     pub fn pid(&self) -> u32 {
         self.child.id()
