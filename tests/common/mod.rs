@@ -27,6 +27,7 @@ pub mod random;
 pub mod raw;
 #[cfg(feature = "residue")]
 pub mod reporter;
+#[cfg(feature = "residue")]
 pub mod residue;
 #[cfg(feature = "residue")]
 pub mod residue_cipher;
