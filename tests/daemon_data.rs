@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::{Duration, Instant};
 
 use common::*;
@@ -145,7 +145,7 @@ fn without_the_door_nothing_is_made(engine: Engine) {
 }
 
 fn with_user_the_directory_is_that_users(engine: Engine) {
-    if !is_root() {
+    if !process::is_root() {
         return println!("skipped: only root can become somebody else");
     }
     let place = Place::new();
@@ -299,59 +299,6 @@ fn a_directory_that_cannot_be_written_is_no_reason_to_end(engine: Engine) {
     ann.expect(POST, &[NOT_STORED]);
     disk.remount("rw");
     process::eventually("written", || ann.ask(POST).contains(STORED));
-}
-
-/// A disk of a test's own, in memory.
-struct Disk {
-    place: Place,
-}
-
-impl Disk {
-    /// None where that is not permitted.
-    fn mount(options: &str) -> Option<Self> {
-        let place = Place::new();
-        fs::create_dir(place.join("disk")).unwrap();
-        let disk = Self { place };
-        if disk.run("mount", &["-t", "tmpfs", "-o", options, "none"]) {
-            return Some(disk);
-        }
-        println!("skipped: only root can mount a disk, and not everywhere");
-        None
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.place.text(&format!("disk/{name}"))
-    }
-
-    fn remount(&self, how: &str) {
-        assert!(self.run("mount", &["-o", &format!("remount,{how}")]));
-    }
-
-    /// Leaves no room on it.
-    fn fill(&self) {
-        let mut file = fs::File::create(self.text("filler")).unwrap();
-        while file.write_all(&[0; 4096]).is_ok() {}
-    }
-
-    fn empty(&self) {
-        fs::remove_file(self.text("filler")).unwrap();
-    }
-
-    fn run(&self, program: &str, arguments: &[&str]) -> bool {
-        let output = Command::new(program).args(arguments).arg(self.place.join("disk")).output();
-        output.is_ok_and(|output| output.status.success())
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Daemons that are still there may have files open on it.
-        self.run("umount", &["-l"]);
-    }
-}
-
-fn is_root() -> bool {
-    process::status(std::process::id(), "Uid").starts_with("0\t")
 }
 
 /// What came of a run with these arguments.

@@ -169,7 +169,9 @@ fn help_names_every_option() {
 /// Without a door its options are not known either.
 #[test]
 fn what_is_not_built_in_has_no_options() {
-    for name in sometimes().iter().filter(|(_, are_there)| !are_there).flat_map(|(names, _)| *names) {
+    let absent = sometimes().into_iter().filter(|(_, are_there)| !are_there).flat_map(|(names, _)| names);
+    // That a door is closed may be said all the same.
+    for name in absent.filter(|name| !CLOSED.contains(&format!("--{name}").as_str())) {
         fails(&[&format!("--{name}")], 2, &[&format!("there is no option --{name}")]);
     }
 }

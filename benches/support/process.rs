@@ -1,7 +1,9 @@
 //! The processes that are measured: the daemon, and floors.
 
+use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -27,19 +29,17 @@ impl Process {
     pub(crate) fn daemon(label: &str, options: &[&str]) -> io::Result<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rollcalld"));
         command.args(["--lekt", "127.0.0.1:0", "-q", "--heartbeat-timeout", "86400"]);
-        let residue = cfg!(feature = "residue");
-        let others = [
-            ("--fmltp", cfg!(feature = "fmltp")),
-            ("--chapp", cfg!(feature = "chapp")),
-            ("--residue", residue),
-            ("--residue-token", residue),
-            ("--residue-log", residue),
-        ];
-        for (door, _) in others.iter().filter(|(door, is_there)| *is_there && !options.contains(door)) {
+        if fs::metadata("/proc/self")?.uid() != 0 {
+            // Or its memory could not be measured.
+            command.arg("--no-sandbox");
+        }
+        // One that is not built in may be closed, too.
+        let others = ["--fmltp", "--chapp", "--residue", "--residue-token", "--residue-log"];
+        for door in others.iter().filter(|door| !options.contains(door)) {
             command.args([*door, "off"]);
         }
         // LEKT's, and that of each other door which is opened.
-        let is_other = |option: &&&str| others.iter().any(|(door, _)| door == *option);
+        let is_other = |option: &&&str| others.contains(*option);
         let doors = 1 + options.iter().filter(is_other).count();
         Self::start(label, command.args(["--handshake-timeout", "3600"]).args(options), doors)
     }

@@ -48,6 +48,11 @@ impl<T: Content> Kept<T> {
         Ok(Self { path: path.to_owned(), content: RwLock::new(Arc::new(content)) })
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Warns if it was read by rights that have been given up since.
     pub(super) fn look_ahead(&self) {
         if let Err(error) = T::look(&self.path) {

@@ -8,6 +8,7 @@ use super::files::Files;
 use super::listen;
 use super::options::{MAX_CLIENTS, Options};
 use super::pid_file::{self, PidFile};
+use super::sandbox::{self, Needs};
 use super::status::Status;
 use super::system::{self, Identity, Signal, Signals};
 use super::{Exit, Failure, logging};
@@ -82,6 +83,7 @@ pub(super) fn check(options: &Options) -> Result<(), Failure> {
     ]);
     drop_privileges(identity.as_ref())?;
     files.look_ahead();
+    rows.push(("sandbox", sandbox::enter(options.sandbox, &Needs::default()).to_string()));
     rows.iter().for_each(|(name, value)| say(&format!("{name} = {value}")));
     Ok(())
 }
@@ -101,8 +103,15 @@ pub(super) fn serve(options: &Options) -> Result<(), Failure> {
     let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose()?;
     let clerks = Clerks::prepare(&doors, &open, identity.as_ref(), descriptors)?;
     drop_privileges(identity.as_ref())?;
+    let needs = Needs {
+        kept: clerks.directories(&doors),
+        read: files.paths(),
+        removed: pid_file.iter().map(|file| file.path().to_owned()).collect(),
+    };
     let clerks = clerks.hire(&doors, &mut files)?;
     files.look_ahead();
+    // Before there is a second thread, which all inherit it.
+    sandbox::enter(options.sandbox, &needs);
     let engine = Engine::start(Setup {
         kind: options.engine,
         workers: options.workers,
@@ -188,9 +197,10 @@ fn find_identity(options: &Options) -> Result<Option<Identity>, Failure> {
 }
 
 fn drop_privileges(identity: Option<&Identity>) -> Result<(), Failure> {
-    let Some(identity) = identity else { return Ok(()) };
-    let dropped = identity.assume().and_then(|()| system::renounce_privileges());
-    dropped.map_err(|error| Failure::system("cannot become what --user and --group say", &error))
+    identity
+        .map_or(Ok(()), Identity::assume)
+        .map_err(|error| Failure::system("cannot become what --user and --group say", &error))?;
+    system::renounce_privileges().map_err(|error| Failure::system("cannot give up new privileges", &error))
 }
 
 /// What a supervisor wants to hear.

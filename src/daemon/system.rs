@@ -222,6 +222,14 @@ pub(super) fn renounce_privileges() -> io::Result<()> {
     Ok(())
 }
 
+/// Has the system neither dump our memory when we crash nor let others look into it that are not root: keys and
+/// passwords may be in there.
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+pub(super) fn keep_memory_private() -> io::Result<()> {
+    // SAFETY: this prctl takes plain numbers.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) })
+}
+
 /// Whether a socket that was handed over listens.
 pub(super) fn listens(socket: &impl AsRawFd) -> bool {
     let mut listens: libc::c_int = 0;

@@ -11,6 +11,7 @@ use mio::{Interest, Registry, Token};
 
 use super::conn::Conn;
 use super::limits::{Admission, Gate};
+use super::rehearsal::{Scene, rehearse};
 use super::seldom::Seldom;
 use crate::session::{Door, Output};
 
@@ -97,6 +98,7 @@ impl Acceptor {
             let Some(entrance) = self.entrances.get(number) else { return };
             match entrance.listener.accept() {
                 Ok((stream, peer)) => {
+                    rehearse(Scene::Accept);
                     take_in(self.meet(number, stream, peer, now));
                     // One that is besieged does not keep the others waiting.
                     self.waiting.rotate_left(1);

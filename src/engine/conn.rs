@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use super::limits::Permit;
 use super::published::Look;
+use super::rehearsal::{Scene, rehearse};
 use super::seldom::Seldom;
 use super::task::Mail;
 use super::{FLUSH_LIMIT, HAS_CLERKS, HAS_TOIL, LINGER_LIMIT, MESSAGES_PER_TURN};
@@ -185,6 +186,7 @@ impl Conn {
         if !matches!(self.phase, Phase::Open) {
             return;
         }
+        rehearse(Scene::Connection);
         if self.unread.is_empty() {
             let judged = self.judge(bytes, turn, out);
             if judged < bytes.len() {

@@ -15,6 +15,7 @@ mod events;
 mod limits;
 mod published;
 mod rations;
+mod rehearsal;
 mod seldom;
 mod task;
 mod threads;

@@ -121,7 +121,7 @@ impl Key {
 
     /// What was sealed.
     ///
-    /// The padding is looked at before anything else is decrypted, so that junk costs no more than its base64.
+    /// All of it is decrypted before the padding is judged: junk takes as long as what is right.
     ///
     /// # Errors
     /// It is no base64, no whole number of blocks, or not padded as it should be: another key has sealed it, or none.
@@ -240,14 +240,8 @@ fn open<C>(key: &KeyOf<C>, iv: [u8; BLOCK], ciphertext: Vec<u8>) -> Result<Zeroi
 where
     C: BlockCipherDecrypt<BlockSize = aes::cipher::consts::U16> + KeyInit,
 {
-    let (blocks, _) = ciphertext.as_chunks::<BLOCK>();
-    let (mut last, before) = match blocks {
-        [] => return Err(CipherError::Length(0)),
-        [only] => (Zeroizing::new(*only), iv),
-        [.., before, last] => (Zeroizing::new(*last), *before),
-    };
-    let padding = cbc::Decryptor::<C>::new(key, &before.into()).decrypt_padded::<Pkcs7>(last.as_mut_slice());
-    padding.map_err(|_| CipherError::Padding)?;
+    // All of it is decrypted before its padding is looked at: by the time that junk takes, nobody is to learn which
+    // padding is right.
     let mut plain = Zeroizing::new(ciphertext);
     let cipher = cbc::Decryptor::<C>::new(key, &iv.into());
     let length = cipher.decrypt_padded::<Pkcs7>(&mut plain).map(<[u8]>::len);

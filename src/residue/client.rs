@@ -194,6 +194,14 @@ impl Client {
         })
     }
 
+    /// How long the key is that the server has given us.
+    pub fn key_size(&self) -> Option<KeySize> {
+        match &self.state {
+            State::Present(member) | State::Asking(member, _) => Some(member.key.size()),
+            State::Apart | State::Greeting => None,
+        }
+    }
+
     /// Another connection is used from now on.
     pub fn begin_anew(&mut self) {
         self.finder.begin_anew();

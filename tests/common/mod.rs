@@ -13,14 +13,19 @@ pub mod chapp_told;
 pub mod daemon;
 #[cfg(any(feature = "fmltp", feature = "residue"))]
 pub mod der;
+pub mod disk;
+pub mod faults;
 #[cfg(feature = "fmltp")]
 pub mod fmltp;
 #[cfg(feature = "fmltp")]
 pub mod fmltp_keys;
+pub mod handed_over;
 pub mod place;
 pub mod process;
 pub mod random;
 pub mod raw;
+#[cfg(feature = "residue")]
+pub mod reporter;
 #[cfg(feature = "residue")]
 pub mod residue;
 #[cfg(feature = "residue")]
@@ -39,6 +44,8 @@ use std::time::Duration;
 pub use answer::{Seen, ip, who};
 pub use bytes::*;
 pub use daemon::{CLOSED, Daemon, Engine};
+pub use disk::Disk;
+pub use handed_over::handed_over;
 pub use place::Place;
 pub use raw::Raw;
 

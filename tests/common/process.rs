@@ -6,6 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::PATIENCE;
 
+/// Whether the tests run as root, who can become somebody else.
+pub fn is_root() -> bool {
+    status(std::process::id(), "Uid").starts_with("0\t")
+}
+
 /// How many descriptors the process has open.
 pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()

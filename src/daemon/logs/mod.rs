@@ -50,12 +50,18 @@ impl Logs {
         let opened = directory::create(&settings.path, None)
             .map_err(Obstacle::from)
             .and_then(|()| Directory::open(&settings.path));
+        let warn = |error: &io::Error| {
+            log::warn!("logs cannot be stored in {}: {error}", settings.path.display());
+        };
         let cabinet = match opened {
-            Ok(directory) => Cabinet::new(settings, directory),
+            Ok(directory) => {
+                // Those that are there may be writable all the same.
+                system::may_write(&settings.path).unwrap_or_else(|error| warn(&error));
+                Cabinet::new(settings, directory)
+            }
             Err(Obstacle::System(error)) if may_pass(&error) => {
-                let path = settings.path.display();
-                log::warn!("logs cannot be stored in {path}: {error}");
-                let why = format!("the directory {path} cannot be opened: {error}");
+                warn(&error);
+                let why = format!("the directory {} cannot be opened: {error}", settings.path.display());
                 Cabinet::wanting(settings, why)
             }
             Err(obstacle) => return Err(failure(&settings.path, obstacle)),

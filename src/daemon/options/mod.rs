@@ -67,9 +67,23 @@ pub struct Options {
     pub group: Option<String>,
     /// Where the process number is written.
     pub pid_file: Option<PathBuf>,
+    /// Whether files and connections that are not needed are given up.
+    pub sandbox: Sandbox,
     /// What is logged if `RUST_LOG` does not say.
     pub log_level: log::LevelFilter,
 }
+
+/// Whether the daemon gives up what it does not need once everything is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sandbox {
+    /// As far as the kernel is able to.
+    On,
+    /// It stays as free as it was started.
+    Off,
+}
+
+/// What it takes to stay free.
+const NO_SANDBOX: &str = "no-sandbox";
 
 fn getopts() -> Getopts {
     let mut all = Getopts::new();
@@ -115,6 +129,8 @@ fn getopts() -> Getopts {
     );
     all.optopt("", "user", "become this user once everything is open (default stay)", "NAME");
     all.optopt("", "group", "become a member of this group alone (default the user's own)", "NAME");
+    #[cfg(feature = "sandbox")]
+    all.optflag("", NO_SANDBOX, "stay outside of the sandbox, free to open other files and connections");
     all.optopt("", "pid-file", "write the process number there (default nowhere)", "FILE");
     all.optflag("", "check", "say whether these options would do, print what they come to, and exit");
     all.optflagmulti("v", "verbose", "log more: debug, and if given twice trace");
@@ -128,6 +144,9 @@ fn getopts() -> Getopts {
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Failure> {
     let mut all = getopts();
     doors::declare_absent(&mut all);
+    // What is not built in can be said to be off, as doors can.
+    #[cfg(not(feature = "sandbox"))]
+    all.optflag("", NO_SANDBOX, "");
     let matches = all.parse(arguments).map_err(|fail| Failure::usage(told(&fail)))?;
     if matches.opt_present("help") {
         let brief = "Usage: rollcalld [OPTION]...\nRendezvous and presence for small servers: keeps the roll, and tells who came and went.";
@@ -157,6 +176,7 @@ fn read(matches: &Matches) -> Result<Options, Failure> {
         user: matches.opt_str("user"),
         group: matches.opt_str("group"),
         pid_file: matches.opt_str("pid-file").map(PathBuf::from),
+        sandbox: if matches.opt_present(NO_SANDBOX) { Sandbox::Off } else { Sandbox::On },
         log_level: log_level(matches)?,
     })
 }

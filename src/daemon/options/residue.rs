@@ -109,7 +109,7 @@ pub(super) fn declare(all: &mut Getopts) {
         "take logs of Residue clients there; as before (default 127.0.0.1:8779)",
         "ADDR:PORT",
     );
-    all.optopt("", "residue-logs", "append logs to files in this directory, which is made where it is missing (default logs in that of --data)", "DIR");
+    all.optopt("", "residue-logs", "append logs to files in this directory, which is made where it is missing (default logs in the data directory)", "DIR");
     all.optopt(
         "",
         "residue-log-format",

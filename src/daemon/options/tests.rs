@@ -25,6 +25,8 @@ fn every_option_has_its_default() {
     assert_eq!(options.doors.settings.lekt.handshake_timeout, Duration::from_secs(10));
     assert_eq!(options.doors.settings.lekt.heartbeat_timeout, Duration::from_secs(30));
     assert_eq!(options.log_level, log::LevelFilter::Info);
+    assert_eq!(options.sandbox, Sandbox::On);
+    assert_eq!(parsed(&["--no-sandbox"]).unwrap().sandbox, Sandbox::Off);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::{Handle, Inbox};
 use crate::engine::accept::{Acceptor, Visitor};
 use crate::engine::conn::{Stage, Turn};
 use crate::engine::published::Look;
+use crate::engine::rehearsal::{Scene, rehearse};
 use crate::engine::seldom::Seldom;
 use crate::engine::task::{Mailbox, Name, Parcel, Task};
 use crate::engine::timers::Timers;
@@ -130,6 +131,7 @@ impl Loop {
                 Token(token) => {
                     let Ok(slot) = u32::try_from(token) else { continue };
                     let Some(link) = self.slots.at(slot) else { continue };
+                    rehearse(Scene::Loop);
                     link.note(event);
                     if event.is_writable() && !link.backlog.is_empty() {
                         link.flush();

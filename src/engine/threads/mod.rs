@@ -347,9 +347,10 @@ impl Attendant {
     }
 }
 
-/// Whether a read has ended without anything having come: in time, or because the process was stopped.
+/// Whether a read has ended without anything having come: in time, or because the process was stopped. `TimedOut` is
+/// something else: the peer was asked whether it is there, and has not answered.
 fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 impl Drop for Attendant {

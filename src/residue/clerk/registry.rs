@@ -163,10 +163,9 @@ impl Registry {
     /// the dead before the living. Who lives dies of it.
     pub(super) fn press(&mut self, now: Instant) {
         while self.remembered > self.settings.memory_limit {
-            let most = self.clients.iter().max_by_key(|(_, client)| {
-                let count = client.marks.len();
-                (count > 0 && !client.is_alive(), count, client.life)
-            });
+            let remembering = self.clients.iter().filter(|(_, client)| client.marks.len() > 0);
+            let weight = |client: &Client| (!client.is_alive(), client.marks.len(), client.life);
+            let most = remembering.max_by_key(|(_, client)| weight(client));
             let Some(id) = most.map(|(id, _)| Arc::clone(id)) else { return };
             log::info!("residue: too many packets are remembered: client {id} has to begin anew");
             self.kill(now, &id);

@@ -53,10 +53,14 @@ impl Hearing<'_> {
                 self.once(from, &pass, mark, Port::Connect, |this| this.touch(&pass))
             }
             Question::Invalid { pass, mark, port } => {
-                match self.once(from, &pass, mark, port, |_| Verdict::Noted) {
-                    Verdict::Changed(pass) => Verdict::Changed(pass),
-                    _ if port == Port::Log => self.unreadable(&pass),
-                    _ => Verdict::Noted,
+                let note = |this: &mut Self| match port {
+                    Port::Connect | Port::Token => Verdict::Noted,
+                    Port::Log => this.unreadable(&pass),
+                };
+                match self.once(from, &pass, mark, port, note) {
+                    // It has come before.
+                    Verdict::Refused(_) | Verdict::TokenRefused(_) | Verdict::NotLogged => note(self),
+                    verdict => verdict,
                 }
             }
             Question::Unreadable { pass } => self.unreadable(&pass),

@@ -330,7 +330,8 @@ fn what_a_broken_server_says_is_told() {
     let other = Key::from_hex(OTHER_HEX).unwrap();
     envelope::put(&mut foreign, &[7; 16], None, &other.seal(b"{\"status\":0}", [7; 16]));
     let cut = [&sealed("{}")[..50], DELIMITER].concat();
-    let answers: [(Vec<u8>, fn(&Fault) -> bool); 6] = [
+    type IsRight = fn(&Fault) -> bool;
+    let answers: [(Vec<u8>, IsRight); 6] = [
         (foreign, |fault| matches!(fault, Fault::NotOpened(CipherError::Padding) | Fault::Reply(_))),
         (cut, |fault| matches!(fault, Fault::NotOpened(_))),
         (sealed("junk"), |fault| matches!(fault, Fault::Reply(ReplyError::Json(_)))),

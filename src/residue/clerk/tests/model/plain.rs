@@ -122,6 +122,7 @@ impl Plain {
         let is_repeated = client.has_seen(wish.mark);
         let established = Told::Established(unix_time, age);
         let told = match &wish.what {
+            What::Invalid(Port::Log) if !is_served => Told::NoClient,
             What::Invalid(_) => Told::Noted,
             What::Acknowledge | What::Touch if is_repeated => Told::Refused(ConnectError::Invalid),
             What::AskToken(..) | What::CheckToken(..) if is_repeated => {
