@@ -14,6 +14,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use common::process::is_root;
 use common::*;
 
 /// The number of the user and the group that are called nobody; everywhere where these tests run.
@@ -32,10 +33,6 @@ on_both_engines!(
     rust_log_decides,
     a_reader_of_the_log_that_goes_does_not_end_it,
 );
-
-fn is_root() -> bool {
-    process::status(std::process::id(), "Uid").starts_with("0\t")
-}
 
 /// The program at a place where everybody can run it, as nobody; none where that cannot be.
 fn as_nobody(place: &Place) -> Option<Command> {

@@ -3,6 +3,8 @@
 #![cfg(test)]
 
 mod common;
+#[cfg(feature = "residue")]
+mod man_residue;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -34,8 +36,8 @@ fn the_pages_are_clean_under_mandoc() {
     let pages = fs::read_dir(root().join("man")).unwrap().map(|entry| entry.unwrap().path());
     let pages: Vec<PathBuf> = pages.collect();
     assert!(
-        pages.len() >= 5,
-        "rollcalld(8), rollcall(1), lekt(7), fmltp(7) and chapp(7), but found {pages:?}"
+        pages.len() >= 6,
+        "rollcalld(8), rollcall(1), lekt(7), fmltp(7), chapp(7) and residue(7), but found {pages:?}"
     );
     match Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).args(&pages).output() {
         Ok(lint) => assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout)),
@@ -222,7 +224,7 @@ fn the_statuses_are_those_of_chapp_7() {
 
 #[test]
 fn the_headings_that_comments_refer_to_are_in_the_pages_of_the_protocols() {
-    for protocol in ["lekt", "fmltp", "chapp"] {
+    for protocol in ["lekt", "fmltp", "chapp", "residue"] {
         let page = page(&format!("{protocol}.7"));
         let headings: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix(".Ss ")).collect();
         let referred: Vec<_> =
@@ -248,10 +250,12 @@ fn is_built_in(name: &str) -> bool {
     match name {
         "probe" => cfg!(any(feature = "chapp", feature = "fmltp", feature = "residue")),
         "keygen" => cfg!(feature = "residue"),
+        "give-way" => cfg!(feature = "residue"),
         "passwd" => cfg!(feature = "fmltp"),
         "inbox" | "introduce" | "post" => cfg!(feature = "chapp"),
         "slow-workers" => cfg!(feature = "toil"),
         "data" => cfg!(feature = "clerks"),
+        "no-sandbox" => cfg!(feature = "sandbox"),
         _ if name.starts_with("fmltp") => cfg!(feature = "fmltp"),
         _ if name.starts_with("chapp") => cfg!(feature = "chapp"),
         _ if name.starts_with("residue") => cfg!(feature = "residue"),
@@ -305,12 +309,9 @@ fn helped(help: &str) -> Vec<Entry> {
 
 /// Whether this build has a door that a probe can have this option for.
 fn is_probed(name: &str) -> bool {
-    match name {
-        "user" => cfg!(feature = "fmltp"),
-        "access-code" | "client-id" | "client-key" | "key-size" | "log" | "logger" | "server-key"
-        | "touch" => cfg!(feature = "residue"),
-        _ => true,
-    }
+    const RESIDUE: [&str; 8] =
+        ["access-code", "client-id", "client-key", "key-size", "log", "logger", "server-key", "touch"];
+    (cfg!(feature = "fmltp") || name != "user") && (cfg!(feature = "residue") || !RESIDUE.contains(&name))
 }
 
 /// The long options of this build that a page, or the section of it about `what`, has a list item for.
@@ -329,7 +330,12 @@ fn items(page: &str, what: &str) -> Vec<Entry> {
     let named = texts.into_iter().filter_map(|(name, text)| name.map(|name| (name, text)));
     let is_there = |name: &str| what != "rollcall probe" || is_probed(name);
     let named = named.filter(|(name, _)| is_built_in(name) && is_there(name));
-    named.map(|(name, text)| Entry { name, default: default_in(&text.replace(" .", ".")) }).collect()
+    named
+        .map(|(name, text)| Entry {
+            name,
+            default: default_in(&text.replace("Fl ", "--").replace(" .", ".")),
+        })
+        .collect()
 }
 
 /// What stands behind "default" in a text: in parentheses in a help, a sentence in a page.
@@ -388,7 +394,7 @@ fn words(line: &str) -> Vec<u8> {
 }
 
 /// Text, in which CR and LF are named.
-#[cfg(feature = "fmltp")]
+#[cfg(any(feature = "fmltp", feature = "residue"))]
 fn text(line: &str) -> Vec<u8> {
     line.replace("\\er", "\r").replace("\\en", "\n").into_bytes()
 }

@@ -15,6 +15,8 @@ pub(crate) mod fmltp;
 pub(crate) mod measure;
 pub(crate) mod pipe;
 pub(crate) mod process;
+#[cfg(feature = "residue")]
+pub(crate) mod residue;
 pub(crate) mod view;
 
 use std::io;

@@ -1,7 +1,9 @@
 //! The processes that are measured: the daemon, and floors.
 
+use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -27,6 +29,10 @@ impl Process {
     pub(crate) fn daemon(label: &str, options: &[&str]) -> io::Result<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rollcalld"));
         command.args(["--lekt", "127.0.0.1:0", "-q", "--heartbeat-timeout", "86400"]);
+        if fs::metadata("/proc/self")?.uid() != 0 {
+            // Or its memory could not be measured.
+            command.arg("--no-sandbox");
+        }
         // One that is not built in may be closed, too.
         let others = ["--fmltp", "--chapp", "--residue", "--residue-token", "--residue-log"];
         for door in others.iter().filter(|door| !options.contains(door)) {
@@ -35,7 +41,9 @@ impl Process {
         // LEKT's, and that of each other door which is opened.
         let is_other = |option: &&&str| others.contains(*option);
         let doors = 1 + options.iter().filter(is_other).count();
-        Self::start(label, command.args(["--handshake-timeout", "3600"]).args(options), doors)
+        // Crowds come at once, and nobody is to wait who is fast: what is counted is counted all the same.
+        command.args(["--handshake-timeout", "3600", "--max-pending", "1048576", "--max-messages", "100000"]);
+        Self::start(label, command.args(options), doors)
     }
 
     /// Starts the floor whose first answer tells `first` clients and which goes round `cycle` from then on; see

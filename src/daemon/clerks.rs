@@ -1,6 +1,5 @@
 //! The clerks of the doors, and what they keep their books in.
 
-#[cfg(feature = "clerks")]
 use std::path::PathBuf;
 
 use super::Failure;
@@ -73,6 +72,22 @@ impl Clerks {
             #[cfg(feature = "residue")]
             residue: prepare_residue(doors, open, identity, limit)?,
         })
+    }
+
+    /// The directories that the books are in, and the logs.
+    pub(super) fn directories(&self, doors: &Doors) -> Vec<PathBuf> {
+        let _ = doors;
+        #[cfg_attr(not(feature = "clerks"), expect(unused_mut, reason = "there are none"))]
+        let mut directories = Vec::new();
+        #[cfg(feature = "chapp")]
+        directories.extend(self.chapp.iter().map(|(directory, _)| directory.clone()));
+        #[cfg(feature = "residue")]
+        if let Some(Residue::Logs(settings)) = &self.residue {
+            // Where that is in the one for data, it may be moved away and made anew.
+            let data = settings.path.parent().filter(|_| doors.residue.logs.directory.is_none());
+            directories.push(data.unwrap_or(&settings.path).to_owned());
+        }
+        directories
     }
 
     /// Has them open their books. `files` are what else they go by.

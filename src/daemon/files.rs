@@ -3,6 +3,8 @@
 #[cfg(feature = "toil")]
 use std::sync::Arc;
 
+use std::path::PathBuf;
+
 use super::Failure;
 #[cfg(feature = "residue")]
 use super::logs::Logs;
@@ -60,6 +62,17 @@ impl Files {
             doors.settings.residue = Arc::new(residue::settings(&doors.residue, &self.residue));
         }
         let _ = doors;
+    }
+
+    /// Where those are that are read again: files, and directories of files.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        #[cfg_attr(not(feature = "toil"), expect(unused_mut, reason = "there are none"))]
+        let mut paths = Vec::new();
+        #[cfg(feature = "fmltp")]
+        paths.extend(self.users.iter().map(|users| users.path().to_owned()));
+        #[cfg(feature = "residue")]
+        paths.extend(self.residue.paths().map(ToOwned::to_owned));
+        paths
     }
 
     /// Warns if it is known now that they cannot be read again.

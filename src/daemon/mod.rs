@@ -11,12 +11,14 @@ mod logging;
 #[cfg(feature = "residue")]
 mod logs;
 pub mod options;
+mod panics;
 mod pid_file;
 #[cfg(feature = "toil")]
 mod reread;
 #[cfg(feature = "residue")]
 mod residue;
 mod run;
+mod sandbox;
 mod status;
 mod system;
 #[cfg(feature = "fmltp")]
@@ -75,6 +77,7 @@ impl Failure {
 
 /// Runs `rollcalld` with these arguments, the program's name not among them.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    panics::end_with_the_first();
     let outcome = options::parse(arguments).and_then(|command| match command {
         options::Command::Print(text) => {
             run::say(&text);

@@ -27,6 +27,13 @@ impl PidFile {
     }
 }
 
+impl PidFile {
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 impl Drop for PidFile {
     fn drop(&mut self) {
         // Another daemon may have put its own number there since.

@@ -48,6 +48,11 @@ impl<T: Content> Kept<T> {
         Ok(Self { path: path.to_owned(), content: RwLock::new(Arc::new(content)) })
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Warns if it was read by rights that have been given up since.
     pub(super) fn look_ahead(&self) {
         if let Err(error) = T::look(&self.path) {
@@ -60,8 +65,10 @@ impl<T: Content> Kept<T> {
     pub(super) fn read_again(&self) {
         match T::load(&self.path) {
             Ok(content) => {
-                log::info!("read again: {} in {}", content.told(), self.path.display());
+                let told = content.told();
                 *self.content.write() = Arc::new(content);
+                // Whoever reads that may rely on it.
+                log::info!("read again: {told} in {}", self.path.display());
             }
             Err(Failure { message, .. }) => log::error!("{message}; {}", T::STAYS),
         }

@@ -68,6 +68,12 @@ impl Books {
         }
     }
 
+    /// Where those are that are read again.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let clients = self.clients.iter().map(|clients| clients.path());
+        clients.chain(self.codes.iter().map(|codes| codes.path()))
+    }
+
     /// Warns of those that cannot be read again as they are now.
     pub(super) fn look_ahead(&self) {
         self.clients.iter().for_each(|clients| clients.look_ahead());

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use super::clerks::{self, Clerks};
 use super::files::Files;
 use super::listen;
-use super::options::{MAX_CLIENTS, Options};
+use super::options::{self, MAX_CLIENTS, Options};
 use super::pid_file::{self, PidFile};
+use super::sandbox::{self, Needs};
 use super::status::Status;
 use super::system::{self, Identity, Signal, Signals};
 use super::{Exit, Failure, logging};
@@ -68,20 +69,19 @@ pub(super) fn check(options: &Options) -> Result<(), Failure> {
         ("workers", options.workers.to_string()),
         #[cfg(feature = "toil")]
         ("slow-workers", options.slow_workers.to_string()),
-        ("max-clients", limits.max_clients.to_string()),
-        ("max-per-address", limits.max_per_address.to_string()),
     ]);
+    rows.extend(options::limits::rows(&limits));
     rows.extend(doors.rows());
     rows.extend(Clerks::rows(&doors)?);
     rows.extend([
         ("journal", options.journal.to_string()),
-        ("high-mark", limits.high_mark.to_string()),
         ("user", options.user.clone().unwrap_or_else(unset)),
         ("group", options.group.clone().unwrap_or_else(unset)),
         ("pid-file", options.pid_file.as_ref().map_or_else(unset, |path| path.display().to_string())),
     ]);
     drop_privileges(identity.as_ref())?;
     files.look_ahead();
+    rows.push(("sandbox", sandbox::enter(options.sandbox, &Needs::default()).to_string()));
     rows.iter().for_each(|(name, value)| say(&format!("{name} = {value}")));
     Ok(())
 }
@@ -101,8 +101,15 @@ pub(super) fn serve(options: &Options) -> Result<(), Failure> {
     let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose()?;
     let clerks = Clerks::prepare(&doors, &open, identity.as_ref(), descriptors)?;
     drop_privileges(identity.as_ref())?;
+    let needs = Needs {
+        kept: clerks.directories(&doors),
+        read: files.paths(),
+        removed: pid_file.iter().map(|file| file.path().to_owned()).collect(),
+    };
     let clerks = clerks.hire(&doors, &mut files)?;
     files.look_ahead();
+    // Before there is a second thread, which all inherit it.
+    sandbox::enter(options.sandbox, &needs);
     let engine = Engine::start(Setup {
         kind: options.engine,
         workers: options.workers,
@@ -174,13 +181,12 @@ fn limits(options: &Options, open: &[door::Kind], descriptors: usize) -> Result<
         return Err(Failure { exit: Exit::Failed, message });
     }
     let room = ((descriptors - reserved) / each).min(threads).clamp(1, MAX_CLIENTS);
-    let max_clients = options.max_clients.unwrap_or(room);
-    if max_clients > room {
+    let max_clients = options.limits.max_clients;
+    if max_clients > room && max_clients != usize::MAX {
         let bound = if room == threads { "memory mappings" } else { "descriptors" };
         log::warn!("--max-clients {max_clients} is more than the limit of {bound} allows: {room}");
     }
-    let (max_per_address, high_mark) = (options.max_per_address, options.high_mark);
-    Ok(Limits { max_clients: max_clients.min(room), max_per_address, high_mark })
+    Ok(Limits { max_clients: max_clients.min(room), ..options.limits })
 }
 
 fn find_identity(options: &Options) -> Result<Option<Identity>, Failure> {
@@ -188,9 +194,10 @@ fn find_identity(options: &Options) -> Result<Option<Identity>, Failure> {
 }
 
 fn drop_privileges(identity: Option<&Identity>) -> Result<(), Failure> {
-    let Some(identity) = identity else { return Ok(()) };
-    let dropped = identity.assume().and_then(|()| system::renounce_privileges());
-    dropped.map_err(|error| Failure::system("cannot become what --user and --group say", &error))
+    identity
+        .map_or(Ok(()), Identity::assume)
+        .map_err(|error| Failure::system("cannot become what --user and --group say", &error))?;
+    system::renounce_privileges().map_err(|error| Failure::system("cannot give up new privileges", &error))
 }
 
 /// What a supervisor wants to hear.

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, bounded};
 
 use super::Vigil;
 use super::published::unix_time;
+use super::rehearsal::{Scene, rehearse};
 use super::task::{Change, Errand, Mail, Mailbox, Name, Reply, RollTask, Sender, Task};
 use super::way::{Inlet, Look, Way, way};
 use crate::roll::{Applicant, Member};
@@ -61,6 +62,7 @@ impl Keeper {
             let more = if first.is_some() { BATCH_LIMIT - 1 } else { 0 };
             for task in first.into_iter().chain(self.inlet.waiting().take(more)) {
                 let Task::Errand(Errand { case, reply, .. }) = task else { continue };
+                rehearse(Scene::Clerk);
                 note(&mut self.room.callers, &mut gone, &case, reply);
                 cases.push(case);
             }

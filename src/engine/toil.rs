@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use super::rehearsal::{Scene, rehearse};
 use super::task::{Chore, Reply, Returned, Task, Toil};
 use super::way::{Inlet, Look, Way, way};
 use crate::session::Effort;
@@ -84,6 +85,7 @@ impl Toiler {
                 Effort::Brief => self.brief_in_a_row.saturating_add(1),
                 Effort::Long => 0,
             };
+            rehearse(Scene::Slow);
             let outcome = if self.stopping.load(Ordering::Acquire) {
                 Toil::Skipped
             } else {

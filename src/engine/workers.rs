@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::thread;
 
 use super::published::Published;
+use super::rehearsal::{Scene, rehearse};
 use super::task::{Change, Reply, RollTask, Task};
 use super::toil::Toilers;
 use super::way::{Inlet, Look, Way, way};
@@ -145,6 +146,7 @@ impl fmt::Display for Happened {
 }
 
 fn carry_out(roll: &mut Roll, change: Change) -> Outcome {
+    rehearse(Scene::Worker);
     let (answer, event) = match change {
         Change::Join(applicant) => {
             let (door, address) = (applicant.door, applicant.address);

@@ -80,6 +80,10 @@ impl Daemon {
         for closed in CLOSED.chunks(2).filter(|closed| !args.contains(&closed[0])) {
             command.args(closed);
         }
+        if !process::is_root() && !args.contains(&"--no-sandbox") {
+            // What it has open is to be seen by who runs the tests.
+            command.arg("--no-sandbox");
+        }
         let mut rest = args.iter();
         while let Some(arg) = rest.next() {
             if *arg == "--loops" && engine == Engine::Threads {
@@ -103,6 +107,19 @@ impl Daemon {
         shell.arg("-c").arg(format!("{preparation}; exec \"$@\"")).arg("sh");
         shell.arg(direct.get_program()).args(direct.get_args());
         shell
+    }
+
+    /// A command by way of another program, which ends by running it: `ip netns exec NAME`.
+    pub fn by_way_of(way: &[&str], direct: &Command) -> Command {
+        let mut command = Command::new(way[0]);
+        command.args(&way[1..]).arg(direct.get_program()).args(direct.get_args());
+        for (name, value) in direct.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
     }
 
     fn clean(mut command: Command) -> Command {
@@ -178,6 +195,11 @@ impl Daemon {
     pub fn door(&self, name: &str) -> SocketAddr {
         let found = self.doors.iter().position(|door| door == name);
         self.addresses[found.unwrap_or_else(|| panic!("the door {name} is closed: {:?}", self.doors))]
+    }
+
+    /// Whether it listens for clients of this door.
+    pub fn has_door(&self, name: &str) -> bool {
+        self.doors.iter().any(|door| door == name)
     }
 
     /// Its process number.

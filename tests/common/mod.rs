@@ -11,18 +11,33 @@ pub mod chapp;
 #[cfg(feature = "chapp")]
 pub mod chapp_told;
 pub mod daemon;
+#[cfg(any(feature = "fmltp", feature = "residue"))]
+pub mod der;
 pub mod disk;
+pub mod faults;
 #[cfg(feature = "fmltp")]
 pub mod fmltp;
 #[cfg(feature = "fmltp")]
 pub mod fmltp_keys;
 pub mod handed_over;
+pub mod own;
 pub mod place;
 pub mod process;
 pub mod random;
 pub mod raw;
 #[cfg(feature = "residue")]
 pub mod reporter;
+pub mod residue;
+#[cfg(feature = "residue")]
+pub mod residue_cipher;
+#[cfg(feature = "residue")]
+pub mod residue_keys;
+#[cfg(feature = "residue")]
+pub mod residue_node;
+#[cfg(feature = "residue")]
+pub mod residue_wire;
+#[cfg(any(feature = "fmltp", feature = "residue"))]
+pub mod secrets;
 
 use std::time::Duration;
 
@@ -31,6 +46,7 @@ pub use bytes::*;
 pub use daemon::{CLOSED, Daemon, Engine};
 pub use disk::Disk;
 pub use handed_over::handed_over;
+pub use own::own_address;
 pub use place::Place;
 pub use raw::Raw;
 

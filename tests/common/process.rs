@@ -6,6 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::PATIENCE;
 
+/// Whether the tests run as root, who can become somebody else.
+pub fn is_root() -> bool {
+    status(std::process::id(), "Uid").starts_with("0\t")
+}
+
 /// How many descriptors the process has open.
 pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
@@ -21,11 +26,6 @@ pub fn status(pid: u32, field: &str) -> String {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     line.unwrap_or_else(|| panic!("no {field} in {text}")).trim().to_owned()
-}
-
-/// Whether the tests run as root, who can become somebody else.
-pub fn is_root() -> bool {
-    status(std::process::id(), "Uid").starts_with("0\t")
 }
 
 /// Waits until the system says so. Only for what no socket or pipe can tell.

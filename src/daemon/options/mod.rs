@@ -5,6 +5,7 @@ mod chapp;
 mod doors;
 #[cfg(feature = "fmltp")]
 mod fmltp;
+pub(super) mod limits;
 mod read;
 #[cfg(feature = "residue")]
 mod residue;
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 use getopts::{Matches, Options as Getopts};
 
 use super::Failure;
-use crate::engine::Kind as EngineKind;
+use crate::engine::{Kind as EngineKind, Limits};
 #[cfg(feature = "chapp")]
 pub use chapp::Keeping;
 pub use doors::{Addresses, Doors};
@@ -53,23 +54,33 @@ pub struct Options {
     pub workers: NonZeroUsize,
     /// How many threads do what is slow.
     pub slow_workers: NonZeroUsize,
-    /// The most connections; none: as many as the descriptor limit allows.
-    pub max_clients: Option<usize>,
-    /// The most connections from one address; 0: any number.
-    pub max_per_address: usize,
+    /// How much is allowed; of connections any number where that is not said.
+    pub limits: Limits,
     /// How many changes the journal remembers.
     pub journal: usize,
-    /// The unsent bytes above which a connection is not read.
-    pub high_mark: usize,
     /// Who to become once everything is open.
     pub user: Option<String>,
     /// The group, if it is not the user's own.
     pub group: Option<String>,
     /// Where the process number is written.
     pub pid_file: Option<PathBuf>,
+    /// Whether files and connections that are not needed are given up.
+    pub sandbox: Sandbox,
     /// What is logged if `RUST_LOG` does not say.
     pub log_level: log::LevelFilter,
 }
+
+/// Whether the daemon gives up what it does not need once everything is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sandbox {
+    /// As far as the kernel is able to.
+    On,
+    /// It stays as free as it was started.
+    Off,
+}
+
+/// What it takes to stay free.
+const NO_SANDBOX: &str = "no-sandbox";
 
 fn getopts() -> Getopts {
     let mut all = Getopts::new();
@@ -91,30 +102,15 @@ fn getopts() -> Getopts {
     );
     all.optopt(
         "",
-        "max-clients",
-        "connections in all, 1 to 1048576 (default what the descriptor limit allows)",
-        "N",
-    );
-    all.optopt(
-        "",
-        "max-per-address",
-        "connections from one address, or IPv6 /64; 0 is any number, loopback is exempt (default 64)",
-        "N",
-    );
-    all.optopt(
-        "",
         "journal",
         "changes that a client may be behind, 16 to 16777215 (default 65536)",
         "CHANGES",
     );
-    all.optopt(
-        "",
-        "high-mark",
-        "unsent bytes above which a client is not read, 1024 to 1073741824 (default 65536)",
-        "BYTES",
-    );
+    limits::declare(&mut all);
     all.optopt("", "user", "become this user once everything is open (default stay)", "NAME");
     all.optopt("", "group", "become a member of this group alone (default the user's own)", "NAME");
+    #[cfg(feature = "sandbox")]
+    all.optflag("", NO_SANDBOX, "stay outside of the sandbox, free to open other files and connections");
     all.optopt("", "pid-file", "write the process number there (default nowhere)", "FILE");
     all.optflag("", "check", "say whether these options would do, print what they come to, and exit");
     all.optflagmulti("v", "verbose", "log more: debug, and if given twice trace");
@@ -128,6 +124,9 @@ fn getopts() -> Getopts {
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Failure> {
     let mut all = getopts();
     doors::declare_absent(&mut all);
+    // What is not built in can be said to be off, as doors can.
+    #[cfg(not(feature = "sandbox"))]
+    all.optflag("", NO_SANDBOX, "");
     let matches = all.parse(arguments).map_err(|fail| Failure::usage(told(&fail)))?;
     if matches.opt_present("help") {
         let brief = "Usage: rollcalld [OPTION]...\nRendezvous and presence for small servers: keeps the roll, and tells who came and went.";
@@ -150,13 +149,12 @@ fn read(matches: &Matches) -> Result<Options, Failure> {
         // To change the roll takes microseconds: more than one would be in each other's way.
         workers: count(matches, "workers")?.unwrap_or(NonZeroUsize::MIN),
         slow_workers: slow_workers(matches)?,
-        max_clients: number(matches, "max-clients", 1..=MAX_CLIENTS)?,
-        max_per_address: number(matches, "max-per-address", 0..=MAX_CLIENTS)?.unwrap_or(64),
+        limits: limits::read(matches)?,
         journal: number(matches, "journal", 16..=MAX_JOURNAL)?.unwrap_or(65_536),
-        high_mark: number(matches, "high-mark", 1024..=1 << 30)?.unwrap_or(65_536),
         user: matches.opt_str("user"),
         group: matches.opt_str("group"),
         pid_file: matches.opt_str("pid-file").map(PathBuf::from),
+        sandbox: if matches.opt_present(NO_SANDBOX) { Sandbox::Off } else { Sandbox::On },
         log_level: log_level(matches)?,
     })
 }

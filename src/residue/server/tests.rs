@@ -9,6 +9,7 @@ mod keys;
 mod logs;
 mod mutations;
 mod tokens;
+mod vectors;
 mod world;
 
 use super::*;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::residue::books::{CodeBook, Codes};
-use crate::residue::clerk::{self, Desk, ResidueClerk, SystemSource};
+use crate::residue::clerk::{self, Desk, ResidueClerk, Source, SystemSource};
 use crate::residue::store::{LogStore, Packet, StoreError};
 use crate::roll::{Applicant, Member, Roll, Sequence};
 use crate::session::{Caller, Case, Clerk, Letter, Matter, Moment, Office, Paper, View};
@@ -59,7 +59,17 @@ impl World {
         )
     }
 
+    /// One in which something else is set.
     pub(super) fn with(set: impl FnOnce(&mut Settings), arrange: impl FnOnce(&mut clerk::Settings)) -> Self {
+        Self::drawing(set, arrange, Box::new(SystemSource))
+    }
+
+    /// One in which IDs, keys and tokens come from elsewhere.
+    pub(super) fn drawing(
+        set: impl FnOnce(&mut Settings),
+        arrange: impl FnOnce(&mut clerk::Settings),
+        source: Box<dyn Source>,
+    ) -> Self {
         let (files, now, books) = (Files::default(), Instant::now(), Arc::new(Books::new()));
         let mut settings = Settings {
             key: Some(Arc::clone(&SERVER)),
@@ -73,11 +83,7 @@ impl World {
         set(&mut settings);
         let mut for_clerk = clerk::Settings::default();
         arrange(&mut for_clerk);
-        let desk = Desk {
-            clients: Arc::clone(&books) as Arc<dyn ClientBook>,
-            codes: books,
-            source: Box::new(SystemSource),
-        };
+        let desk = Desk { clients: Arc::clone(&books) as Arc<dyn ClientBook>, codes: books, source };
         Self {
             settings: Arc::new(settings),
             clerk: ResidueClerk::new(for_clerk, desk, files.clone()),
@@ -186,9 +192,10 @@ impl Books {
         let mut clients = Clients::default();
         clients.add("manny", CLIENT.public()).unwrap();
         clients.add(&"m".repeat(64), CLIENT.public()).unwrap();
+        clients.add("known01", CLIENT.public()).unwrap();
         clients.add("small", SMALL.public()).unwrap();
         clients.add("small-ten1", SMALL.public()).unwrap();
-        let codes = Codes::parse("network secret 60\ndisk default 7").unwrap();
+        let codes = Codes::parse("network secret 60\ndisk default 7\nsample-app a2dcb 60").unwrap();
         Self { clients: Arc::new(clients), codes: Arc::new(codes) }
     }
 }

@@ -1,0 +1,201 @@
+//! `rollcalld` on a kernel that interrupts, refuses and fails: what can be done is done, what breaks is one
+//! connection's affair, and nothing that was answered is lost.
+//!
+//! A write that takes less than it was given is not among it, because strace cannot make one: for sockets it comes of
+//! itself where a peer does not read (`lekt_slow`), and for files at their limit (`daemon_data`).
+
+#![cfg(test)]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use common::faults::Fault;
+use common::*;
+
+on_both_engines!(
+    what_is_interrupted_is_done_again,
+    who_cannot_be_let_in_yet_is_let_in_later,
+    what_breaks_a_connection_breaks_no_other,
+    a_thread_that_cannot_be_had_is_one_connections_loss,
+    what_was_answered_is_on_the_disk,
+);
+
+/// Many come, are told of each other, and go, as if nothing were the matter.
+fn all_goes_well(engine: Engine, fault: Fault<'_>) {
+    println!("{fault:?} on {}", engine.name());
+    let mut daemon = Daemon::spawn(&mut faults::command(engine, fault, &["--loops", "2"]));
+    let mut watcher = Raw::joined(2, daemon.address(), 1);
+    let mut clients = Vec::new();
+    for last in 3..11 {
+        clients.push(Raw::joined(last, daemon.address(), u16::from(last)));
+        watcher.hears_at_last(&[], &[who(last, last.into())]);
+    }
+    for (client, last) in clients.into_iter().zip(3..11) {
+        drop(client);
+        watcher.hears_at_last(&[ip(last)], &[]);
+    }
+    // The last connection's thread may still be about to end.
+    let wanted = ["status: 1 on the roll, 1 of at most", " 9 connections, 0 refused, 9 joined, 17 changes"];
+    process::eventually("its end", || {
+        daemon.signal("USR1");
+        daemon.log().iter().any(|line| wanted.iter().all(|words| line.contains(words)))
+    });
+    drop(watcher);
+    assert!(daemon.terminate().success());
+}
+
+fn what_is_interrupted_is_done_again(engine: Engine) {
+    if !faults::are_possible() {
+        return;
+    }
+    let calls = [
+        "accept4",
+        "recvfrom",
+        "sendto",
+        "writev",
+        "?epoll_wait,epoll_pwait",
+        "?poll,ppoll",
+        "rt_sigtimedwait",
+    ];
+    // Those that are not made cannot fail; each engine makes most of them.
+    for call in calls {
+        all_goes_well(engine, (call, "EINTR", "1+2"));
+    }
+}
+
+fn who_cannot_be_let_in_yet_is_let_in_later(engine: Engine) {
+    if !faults::are_possible() {
+        return;
+    }
+    for error in ["ECONNABORTED", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EPROTO"] {
+        all_goes_well(engine, ("accept4", error, "1+3"));
+    }
+}
+
+/// One visit from beginning to end: whether the connection was whole all the time.
+fn visit(daemon: &Daemon) -> bool {
+    let hear = |stream: &mut TcpStream, wanted: &[u8]| {
+        let mut got = vec![0; wanted.len()];
+        stream.read_exact(&mut got).is_ok() && got == wanted
+    };
+    let Ok(mut stream) = TcpStream::connect(daemon.address()) else { return false };
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let port = method(1, 5000);
+    let steps: [(&[u8], &[u8]); 2] = [(HELLO, &[ACCEPT, ASK_1].concat()), (&port, ASK_0)];
+    let joined = steps.iter().all(|(say, wanted)| stream.write_all(say).is_ok() && hear(&mut stream, wanted));
+    joined && stream.write_all(BEAT).is_ok() && hear(&mut stream, b"LEKT")
+}
+
+/// Visits until some were broken and some were not. At the end nobody is left on the roll.
+fn visits(engine: Engine, fault: Fault<'_>) {
+    println!("{fault:?} on {}", engine.name());
+    let mut daemon = Daemon::spawn(&mut faults::command(engine, fault, &["--loops", "2"]));
+    let (mut whole, mut broken) = (0, 0);
+    process::eventually("visits of both kinds", || {
+        let count = if visit(&daemon) { &mut whole } else { &mut broken };
+        *count += 1;
+        broken > 3 && (whole > 3 || engine == Engine::Threads)
+    });
+    process::eventually("nobody", || {
+        daemon.signal("USR1");
+        daemon.log().iter().any(|line| line.contains("status: 0 on the roll, 0 of at most"))
+    });
+    assert!(daemon.terminate().success());
+}
+
+/// With a thread for each connection, it is the same call of each that fails: there each visit ends like the others.
+fn what_breaks_a_connection_breaks_no_other(engine: Engine) {
+    if !faults::are_possible() {
+        return;
+    }
+    for error in ["ECONNRESET", "ENOBUFS", "ENOMEM", "ETIMEDOUT", "EIO"] {
+        visits(engine, ("recvfrom", error, "3+7"));
+    }
+    for error in ["EPIPE", "ECONNRESET", "ENOBUFS", "ENOMEM"] {
+        visits(engine, ("sendto", error, "2+5"));
+    }
+}
+
+/// A connection for which there is no thread is closed, which is logged, and the next one is served.
+fn a_thread_that_cannot_be_had_is_one_connections_loss(engine: Engine) {
+    if engine == Engine::Events || !faults::are_possible() {
+        return;
+    }
+    let mut daemon = Daemon::spawn(&mut faults::command(engine, ("clone3", "EAGAIN", "3+2"), &[]));
+    let visits: Vec<bool> = (0..10).map(|_| visit(&daemon)).collect();
+    // The thread that lets in makes none besides; the daemon's own are made by another.
+    let every_other: Vec<_> = (0..10).map(|number| number < 2 || number % 2 == 1).collect();
+    assert_eq!(visits, every_other);
+    daemon.wait_for_log(&["cannot serve a connection"]);
+    assert!(daemon.terminate().success());
+}
+
+#[cfg(not(feature = "chapp"))]
+fn what_was_answered_is_on_the_disk(_: Engine) {
+    println!("skipped: nothing is stored without chapp");
+}
+
+#[cfg(feature = "chapp")]
+fn what_was_answered_is_on_the_disk(engine: Engine) {
+    use common::chapp;
+    if !faults::are_possible() {
+        return;
+    }
+    let all = [
+        ("pwrite64", "EINTR", "1+2"),
+        ("pwrite64", "EIO", "60+150"),
+        ("pwrite64", "ENOSPC", "75+150"),
+        ("fdatasync", "EINTR", "1+2"),
+        ("fdatasync", "EIO", "8+12"),
+        ("ftruncate", "ENOSPC", "1+1"),
+    ];
+    for fault in all {
+        let place = Place::new();
+        let daemon = chapp::start_in(&place, engine, &[]);
+        chapp::Chapp::introduced("ann", &daemon).says_goodbye();
+        drop(daemon);
+        let arguments = ["--chapp", "127.0.0.1:0", "--data", &place.text("data")];
+        println!("{fault:?} on {}", engine.name());
+        let mut daemon = Daemon::spawn(&mut faults::command(engine, fault, &arguments));
+        let answered = post_until_it_has_failed(&daemon);
+        daemon.signal("KILL");
+        daemon.wait_for_exit();
+
+        let daemon = chapp::start_in(&place, engine, &[]);
+        let kept = chapp::Chapp::connect(&daemon).introduces("bob");
+        let kept: Vec<_> = kept.into_iter().map(|kept| kept.message).collect();
+        for text in &answered {
+            let count = kept.iter().filter(|kept| *kept == text).count();
+            assert_eq!(count, 1, "{fault:?}: {text:?} in {kept:?}, of {answered:?}");
+        }
+    }
+}
+
+/// Posts a number of messages, and some more once storing them has failed; returns those that were kept.
+#[cfg(feature = "chapp")]
+fn post_until_it_has_failed(daemon: &Daemon) -> Vec<String> {
+    use common::chapp::Chapp;
+    let mut client = Chapp::introduced("ann", daemon);
+    let (mut kept, mut refused, mut enough) = (Vec::new(), 0, 40);
+    for number in 0.. {
+        let text = format!("message {number} {}", "x".repeat(300));
+        client.sends_post("bob", &text);
+        match client.take_reply(&["message"]).status {
+            100 => kept.push(text),
+            400 => {
+                enough = if refused == 0 { kept.len() + 10 } else { enough };
+                refused += 1;
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            other => panic!("the status {other}"),
+        }
+        assert!(refused < 1000, "it is never possible again: {:#?}", daemon.log());
+        if kept.len() >= enough {
+            break;
+        }
+    }
+    println!("{} answered, {refused} refused", kept.len());
+    kept
+}
