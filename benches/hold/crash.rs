@@ -56,7 +56,7 @@ pub(super) fn run(stage: &mut Stage) -> io::Result<()> {
     let figure = format!("{:.1} ms", started_in.as_secs_f64() * 1e3);
     let in_time = started_in < Duration::from_millis(100);
     stage.holds("listening after", figure, "under 100 ms", in_time);
-    let what = format!("{} clients of LEKT are back after", clients);
+    let what = format!("{clients} clients of LEKT are back after");
     let figure = format!("{:.2} s, {tries} connects", took.as_secs_f64());
     stage.holds(&what, figure, "under 10 s", back && took < Duration::from_secs(10));
     let figure = format!("{present} on the roll, {alive} served");

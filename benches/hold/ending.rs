@@ -1,6 +1,7 @@
 //! TERM with everybody there: each door says goodbye in its way, and the process is gone within a second.
 
 use std::io;
+use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,6 @@ use crate::support::{bytes, wrong};
 
 /// The first number of a client at another door than LEKT.
 const FIRST: u32 = 100_000;
-const LATIN: &[u8] = b"INTRODUCE\tnamed-";
 
 pub(super) fn run(stage: &mut Stage) -> io::Result<()> {
     let place = tempfile::tempdir()?;
@@ -24,7 +24,7 @@ pub(super) fn run(stage: &mut Stage) -> io::Result<()> {
     for door in ["--lekt", "--fmltp", "--chapp", "--residue", "--residue-token", "--residue-log"] {
         options.extend([door, "127.0.0.1:0"]);
     }
-    let mut daemon = Daemon::start(stage.engine, &options)?;
+    let daemon = Daemon::start(stage.engine, &options)?;
     // With a thread each, a client at a daemon with a clerk takes three descriptors of 20,000.
     let many = if stage.engine == Engine::Threads { 5_500 } else { 9_400 };
     let (lekt, others) = stage.size.pick((30, 3), (many, 200));
@@ -33,8 +33,8 @@ pub(super) fn run(stage: &mut Stage) -> io::Result<()> {
     let named = lekt.end..lekt.end + others;
     for number in (FIRST..).take(others) {
         let index = swarm.connect(daemon.door("chapp")?, number, Window::Usual)?;
-        let name = format!("{number}->server\\\nID:0\\\n\\\n");
-        swarm.send_all(index, &[LATIN, name.as_bytes()].concat())?;
+        let text = format!("INTRODUCE\tnamed-{number}->server\\\nID:0\\\n\\\n");
+        swarm.send_all(index, text.as_bytes())?;
     }
     let has_name = |link: &Link| link.has_heard(b"status: 100");
     let of = named.clone();
@@ -46,27 +46,19 @@ pub(super) fn run(stage: &mut Stage) -> io::Result<()> {
     }
     let residue = named.end..swarm.links.len();
     let fmltp = daemon.door("fmltp")?;
-    let mut flexible = (0..others).map(|_| Client::shake_hands(fmltp)).collect::<Result<Vec<_>, _>>()?;
+    let flexible = (0..others).map(|_| Client::shake_hands(fmltp)).collect::<Result<Vec<_>, _>>()?;
     let all = swarm.links.len() + others;
     let there = daemon.status()?.connections;
     stage.exact("sessions", format!("{there}"), &format!("{all}"), there == all);
     swarm.links.iter_mut().for_each(|link| link.inbox.clear());
 
-    // Somebody else watches the process, because this thread reads.
+    // Who hangs up late may keep the daemon for a second: these do it at once, each kind on a thread of its own.
+    let listening = thread::spawn(move || flexible.into_iter().filter_map(heard).count());
     daemon.signal(Signal::SIGTERM)?;
     let began = Instant::now();
-    let watch = thread::spawn(move || {
-        loop {
-            match daemon.ended() {
-                Ok(None) if began.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(1)),
-                Ok(status) => return (status, began.elapsed()),
-                Err(_) => return (None, began.elapsed()),
-            }
-        }
-    });
+    let watch = thread::spawn(move || end_of(daemon, began));
     swarm.until(PATIENCE, |swarm| swarm.ended == swarm.links.len())?;
-    let goodbyes = flexible.iter_mut().map(|client| client.hear().unwrap_or_default());
-    let heard = goodbyes.filter(|text| text.starts_with("400 ")).count();
+    let heard = listening.join().map_err(|_| wrong("nobody listens to fmltp"))?;
     let (status, took) = watch.join().map_err(|_| wrong("the process is not watched"))?;
 
     let status = status.map_or_else(|| "still there".to_owned(), |status| status.to_string());
@@ -90,4 +82,19 @@ pub(super) fn run(stage: &mut Stage) -> io::Result<()> {
     }
     stage.sum(all as u64);
     Ok(())
+}
+
+/// Hears the goodbye, if it is one, and hangs up.
+fn heard(mut client: Client) -> Option<()> {
+    client.hear().ok().filter(|text| text.starts_with("400 ")).map(drop)
+}
+
+/// How the process has ended, and after how long.
+fn end_of(mut daemon: Daemon, began: Instant) -> (Option<ExitStatus>, Duration) {
+    loop {
+        match daemon.ended() {
+            Ok(None) if began.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(1)),
+            outcome => return (outcome.unwrap_or_default(), began.elapsed()),
+        }
+    }
 }

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::daemon::Daemon;
 use super::pulse::{Pulse, p99};
-use super::swarm::{Swarm, Window, greeting};
+use super::swarm::{Link, Swarm, Window, greeting};
 use super::{Stage, mib};
+use crate::support::client::PATIENCE;
 use crate::support::{bytes, wrong};
 
 /// What they are owed, together.
@@ -86,38 +87,68 @@ fn by_lekt(stage: &mut Stage) -> io::Result<()> {
     Ok(())
 }
 
-/// Messages that others post: a reader is closed when it is owed more than 1 MiB.
+/// Whether the readers are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Readers {
+    /// Nobody is owed anything: what the database alone takes.
+    Absent,
+    Stuck,
+}
+
+/// What became of messages that were posted.
+struct Posted {
+    taken: usize,
+    /// How much more memory was resident at any time.
+    grown: u64,
+    /// How many readers were closed for what they were owed.
+    closed: usize,
+}
+
+/// Messages that others post: by its own page, a reader is closed when it is owed more than 1 MiB.
 fn by_chapp(stage: &mut Stage) -> io::Result<()> {
-    let (readers, owed) = stage.size.pick((3, 4 << 20), (100, OWED));
-    owe(stage, readers, owed, "64 MiB to all")?;
-    if stage.size == crate::support::Size::Full {
-        owe(stage, 32, OWED, "64 MiB to 32")?;
+    let (few, many, owed) = stage.size.pick((2, 4, 4 << 20), (32, 100, OWED));
+    for readers in [many, few] {
+        let messages = owed / MESSAGE;
+        let absent = owe(stage, Readers::Absent, readers, messages)?;
+        let stuck = owe(stage, Readers::Stuck, readers, messages)?;
+        let label = format!("chapp: {:.0} MiB for {readers}", mib(owed as u64));
+        let figure = format!("{} of {messages}", stuck.taken);
+        stage.exact(&format!("{label}: posts taken"), figure, "all", stuck.taken == messages);
+        let grown = stuck.grown.saturating_sub(absent.grown);
+        memory(stage, &format!("{label}: memory grows"), grown, HIGH_MARK * readers as u64, readers);
+        let bound = ((1 << 20) + HIGH_MARK) * readers as u64;
+        let bar = format!("{:.1} MiB: {readers} x 1 MiB more", mib(bound));
+        stage.holds(&format!("{label}: by its page"), format!("{:.1} MiB", mib(grown)), &bar, grown <= bound);
+        stage.tells(&format!("{label}: closed for it, cause logged"), format!("{}", stuck.closed));
+        stage.sum(stuck.taken as u64);
     }
     Ok(())
 }
 
-fn owe(stage: &mut Stage, readers: usize, owed: usize, label: &str) -> io::Result<()> {
+fn owe(stage: &Stage, kind: Readers, readers: usize, messages: usize) -> io::Result<Posted> {
     let place = tempfile::tempdir()?;
     let data = place.path().to_str().ok_or_else(|| wrong("a path that is not UTF-8"))?;
     let daemon = Daemon::start(stage.engine, &["--chapp", "127.0.0.1:0", "--data", data])?;
     let server = daemon.door("chapp")?;
-    let mut stuck = Swarm::new()?;
-    for number in (FIRST..).take(readers) {
-        let index = stuck.connect(server, number, Window::Narrow)?;
-        stuck.send_all(index, introduction(&format!("reader-{}", number - FIRST)).as_bytes())?;
-    }
-    let mut posters = Swarm::new()?;
-    let count = owed.div_ceil(QUOTA);
+    let (mut stuck, mut posters) = (Swarm::new()?, Swarm::new()?);
+    let count = (messages * MESSAGE).div_ceil(QUOTA);
     for number in 0..count {
         let index = posters.connect(server, u32::try_from(number).unwrap_or_default(), Window::Usual)?;
         posters.send_all(index, introduction(&format!("poster-{number}")).as_bytes())?;
     }
-    let is_in = |link: &super::swarm::Link| link.has_heard(b"status: 100");
-    posters.until(Duration::from_secs(30), |swarm| swarm.links.iter().all(is_in))?;
-    let (before, mut peak) = (daemon.resident()?, 0);
+    if kind == Readers::Stuck {
+        for number in (FIRST..).take(readers) {
+            let index = stuck.connect(server, number, Window::Narrow)?;
+            stuck.send_all(index, introduction(&format!("reader-{}", number - FIRST)).as_bytes())?;
+        }
+    }
+    let is_in = |link: &Link| link.has_heard(b"status: 100");
+    posters.until(PATIENCE, |swarm| swarm.links.iter().all(is_in))?;
+    while daemon.status()?.present < count + stuck.links.len() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let (before, mut peak, mut taken) = (daemon.resident()?, 0, 0);
     let text = "x".repeat(MESSAGE);
-    let messages = owed / MESSAGE;
-    let mut taken = 0;
     for message in 0..messages {
         let poster = message * count / messages;
         posters.links[poster].inbox.clear();
@@ -125,29 +156,15 @@ fn owe(stage: &mut Stage, readers: usize, owed: usize, label: &str) -> io::Resul
         let post = format!("POST\tposter-{poster}->reader-{to}\\\nID:{message}\\\nmessage: {text}\\\n\\\n");
         posters.send_all(poster, post.as_bytes())?;
         let answered = format!("for: {message}\\\n");
-        posters.until(Duration::from_secs(30), |swarm| {
+        posters.until(PATIENCE, |swarm| {
             let link = &swarm.links[poster];
-            link.has_heard(answered.as_bytes()) && link.inbox.ends_with(b"\\\n")
+            link.inbox.ends_with(b"\\\n") && link.has_heard(answered.as_bytes())
         })?;
         taken += usize::from(posters.links[poster].has_heard(b"status: 100"));
         peak = peak.max(daemon.resident()?);
     }
-    stage.exact(
-        &format!("chapp: posted, {label}"),
-        format!("{taken} of {messages}"),
-        "all",
-        taken == messages,
-    );
     let grown = peak.saturating_sub(before);
-    memory(stage, &format!("chapp: memory grows, {label}"), grown, HIGH_MARK * readers as u64, readers);
-    let bound = ((1 << 20) + HIGH_MARK) * readers as u64;
-    let figure = format!("{:.1} MiB", mib(grown));
-    let bar = format!("{:.1} MiB: {readers} x 1 MiB of letters", mib(bound));
-    stage.holds(&format!("chapp: by its own page, {label}"), figure, &bar, grown <= bound);
-    let logged = daemon.logged("unsent") + daemon.logged("owed") + daemon.logged("read");
-    stage.tells(&format!("chapp: closed for it, {label}"), format!("{logged} lines"));
-    stage.sum(taken as u64);
-    Ok(())
+    Ok(Posted { taken, grown, closed: daemon.logged("is owed more than") })
 }
 
 fn introduction(name: &str) -> String {
