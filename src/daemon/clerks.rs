@@ -184,7 +184,8 @@ fn prepare_residue(
     let path = find_logs(doors)?;
     logs::make_directory(&path, identity)?;
     let sync = if doors.residue.logs.fsync { logs::Sync::Each } else { logs::Sync::Later };
-    Ok(Some(Residue::Logs(logs::Settings { path, sync, most_open: logs::most_open(limit) })))
+    let most_open = logs::most_open(limit);
+    Ok(Some(Residue::Logs(logs::Settings { path, sync, most_open, respite: logs::RESPITE })))
 }
 
 /// Where the books of the door chapp are.

@@ -8,9 +8,6 @@ use super::directory::{self, Directory, Obstacle};
 use super::file::{Log, NotWritten, Stretch, Sync};
 use crate::residue::item::is_logger_name;
 
-/// How long it is at least until a directory that could not be had is tried again.
-const RESPITE: Duration = Duration::from_secs(1);
-
 /// How log files are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::daemon) struct Settings {
@@ -18,8 +15,11 @@ pub(in crate::daemon) struct Settings {
     pub(in crate::daemon) path: PathBuf,
     /// When what is written is on the disk.
     pub(in crate::daemon) sync: Sync,
-    /// How many of them are open at a time; at least one is.
+    /// How many of them are open at a time; at least one is, and all that one packet has to do with.
     pub(in crate::daemon) most_open: usize,
+    /// How long it is at least until a directory that could not be had is tried again, or a log that could not be
+    /// written.
+    pub(in crate::daemon) respite: Duration,
 }
 
 /// All of them.
@@ -29,6 +29,10 @@ pub(super) struct Cabinet {
     open: HashMap<Box<str>, Drawer>,
     /// How many times a log was looked for.
     turn: u64,
+    /// What that was when no log was held. Those that were looked for since are not closed.
+    released: u64,
+    /// The logs that have failed not long ago.
+    ailing: HashMap<Box<str>, Ailment>,
 }
 
 /// The directory.
@@ -48,38 +52,44 @@ struct Drawer {
     turn: u64,
 }
 
+/// What is known of a log that has failed.
+struct Ailment {
+    why: String,
+    /// How long the file can be at the most.
+    reaches: u64,
+    /// Until when that is believed.
+    until: Instant,
+}
+
 /// Why lines are not in a log: with the name of the file, for the log of the daemon.
 #[derive(Debug)]
 pub(super) struct Trouble {
     /// What to say.
     pub(super) why: String,
-    /// Whether the file may have kept some of it.
-    pub(super) remains: Remains,
-}
-
-/// What a write that failed has left behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Remains {
-    /// Nothing.
-    Nothing,
-    /// Lines that could not be taken back.
-    Some,
+    /// How many bytes it would have taken, as far as is known: less than it was given.
+    pub(super) room: u64,
 }
 
 impl Cabinet {
     /// One whose directory is open.
     pub(super) fn new(settings: Settings, directory: Directory) -> Self {
-        Self { settings, place: Place::Open(directory), open: HashMap::new(), turn: 0 }
+        Self::at(settings, Place::Open(directory))
     }
 
     /// One whose directory cannot be had yet, for this reason.
     pub(super) fn wanting(settings: Settings, why: String) -> Self {
-        Self { settings, place: Place::wanting(why), open: HashMap::new(), turn: 0 }
+        let place = Place::wanting(why, &settings);
+        Self::at(settings, place)
+    }
+
+    fn at(settings: Settings, place: Place) -> Self {
+        Self { settings, place, open: HashMap::new(), turn: 0, released: 0, ailing: HashMap::new() }
     }
 
     /// Closes all logs, so that they are opened by their names the next time, and looks for the directory by its own.
     pub(super) fn renew(&mut self) {
         self.open.clear();
+        self.ailing.clear();
         let path = &self.settings.path;
         match &mut self.place {
             Place::Open(directory) if directory.is_at(path) => {}
@@ -97,42 +107,75 @@ impl Cabinet {
         directory::loggers(&self.settings.path).unwrap_or_default()
     }
 
-    /// Sees to it that a log is open.
-    pub(super) fn reach(&mut self, name: &str) -> Result<(), String> {
-        self.log(name).map(|_| ())
+    /// How many logs are open at a time where nothing needs more.
+    pub(super) fn most_open(&self) -> usize {
+        self.settings.most_open.max(1)
     }
 
-    /// Writes lines to the end of a log, all of them or none.
-    pub(super) fn append(&mut self, name: &str, lines: &[u8]) -> Result<Stretch, Trouble> {
+    /// Sees to it that a log is open, and stays open until all are released; whichever was not looked for the longest is
+    /// closed for it.
+    pub(super) fn hold(&mut self, name: &str) -> Result<(), Trouble> {
+        self.turn += 1;
+        if let Some(drawer) = self.open.get_mut(name) {
+            drawer.turn = self.turn;
+            return Ok(());
+        }
+        let log = self.find(name).map_err(|why| Trouble { why, room: 0 })?;
+        self.make_room(self.most_open() - 1);
+        self.open.insert(name.into(), Drawer { log, turn: self.turn });
+        Ok(())
+    }
+
+    /// Has those closed again that are too many.
+    pub(super) fn release(&mut self) {
+        self.released = self.turn;
+        self.make_room(self.most_open());
+    }
+
+    /// What speaks against writing to a log that is held: it has failed just now.
+    pub(super) fn known_trouble(&mut self, name: &str) -> Option<Trouble> {
+        let ailment = self.ailing.get(name)?;
+        if ailment.until <= Instant::now() {
+            self.ailing.remove(name);
+            return None;
+        }
+        let length = self.open.get(name).and_then(|drawer| drawer.log.length().ok()).unwrap_or(u64::MAX);
+        let room = ailment.reaches.saturating_sub(length);
+        Some(Trouble { why: ailment.why.clone(), room })
+    }
+
+    /// Writes to the end of a log that is held, all of it or nothing.
+    pub(super) fn append(&mut self, name: &str, lines: &[&[u8]]) -> Result<Stretch, Trouble> {
         let sync = self.settings.sync;
-        let log = self.log(name).map_err(|why| Trouble { why, remains: Remains::Nothing })?;
-        log.append(lines, sync).map_err(|NotWritten { error, left }| {
-            let mut why = format!("{name}.log cannot be written: {error}");
-            if let Some(left) = &left {
-                why += &format!("; nor can what was written of it be taken back: {left}");
-            }
-            Trouble { why, remains: left.map_or(Remains::Nothing, |_| Remains::Some) }
-        })
+        let log = self.held(name).map_err(|why| Trouble { why, room: 0 })?;
+        log.append(lines, sync).map_err(|not_written| self.note(name, not_written))
     }
 
-    /// Cuts off what was written last to a log.
+    /// Remembers that a log has failed, so that it is not tried time and again with all that others have in the same
+    /// packets.
+    fn note(&mut self, name: &str, NotWritten { error, left, room, reached }: NotWritten) -> Trouble {
+        let mut why = format!("{name}.log cannot be written: {error}");
+        // Where it takes some, less may fit. Who has failed with less than was thought to fit does not get another try.
+        let room = if self.ailing.contains_key(name) { 0 } else { room };
+        let reaches = if room == 0 { 0 } else { reached };
+        let now = Instant::now();
+        self.ailing.retain(|_, ailment| ailment.until > now);
+        self.ailing
+            .insert(name.into(), Ailment { why: why.clone(), reaches, until: now + self.settings.respite });
+        let Some(left) = left else { return Trouble { why, room } };
+        why += &format!("; nor can what was written of it be taken back: {left}");
+        Trouble { why, room: 0 }
+    }
+
+    /// Cuts off what was written last to a log that has been held ever since.
     pub(super) fn take_back(&mut self, name: &str, stretch: Stretch) -> Result<(), String> {
-        let taken = self.log(name)?.take_back(stretch);
+        let taken = self.held(name)?.take_back(stretch);
         taken.map_err(|error| format!("what was written to {name}.log cannot be taken back: {error}"))
     }
 
-    /// A log, open; whichever was not looked for the longest is closed for it.
-    fn log(&mut self, name: &str) -> Result<&mut Log, String> {
-        self.turn += 1;
-        let turn = self.turn;
-        if !self.open.contains_key(name) {
-            let log = self.find(name)?;
-            self.make_room();
-            self.open.insert(name.into(), Drawer { log, turn });
-        }
-        // It is there, or was put there just now.
+    /// A log that is held. It is never looked for by its name, which may be another file's by now.
+    fn held(&mut self, name: &str) -> Result<&mut Log, String> {
         let drawer = self.open.get_mut(name).ok_or_else(|| format!("{name}.log is not open"))?;
-        drawer.turn = turn;
         Ok(&mut drawer.log)
     }
 
@@ -145,7 +188,7 @@ impl Cabinet {
         {
             self.place = match reach(&self.settings.path) {
                 Ok(directory) => Place::Open(directory),
-                Err(why) => Place::wanting(why),
+                Err(why) => Place::wanting(why, &self.settings),
             };
         }
         match &self.place {
@@ -157,9 +200,11 @@ impl Cabinet {
         }
     }
 
-    fn make_room(&mut self) {
-        while self.open.len() >= self.settings.most_open.max(1) {
-            let oldest = self.open.iter().min_by_key(|(_, drawer)| drawer.turn);
+    /// Closes what is not held until only so many are open.
+    fn make_room(&mut self, most: usize) {
+        while self.open.len() > most {
+            let free = self.open.iter().filter(|(_, drawer)| drawer.turn <= self.released);
+            let oldest = free.min_by_key(|(_, drawer)| drawer.turn);
             let Some(name) = oldest.map(|(name, _)| name.clone()) else { return };
             self.open.remove(&name);
         }
@@ -173,8 +218,8 @@ impl Cabinet {
 }
 
 impl Place {
-    fn wanting(why: String) -> Self {
-        Self::Wanting { why, again: Instant::now() + RESPITE }
+    fn wanting(why: String, settings: &Settings) -> Self {
+        Self::Wanting { why, again: Instant::now() + settings.respite }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One log file: whole lines at its end, or none.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, IoSlice, Write as _};
 use std::os::unix::fs::FileExt as _;
 
 /// When what is written is on the disk.
@@ -42,6 +42,10 @@ pub(super) struct NotWritten {
     pub(super) error: io::Error,
     /// What it has taken before that and could not be made to give back; none if it is all as before.
     pub(super) left: Option<io::Error>,
+    /// How much of what it was given it has taken, before it gave that back: less than all.
+    pub(super) room: u64,
+    /// How long it was with that.
+    pub(super) reached: u64,
 }
 
 impl Log {
@@ -56,20 +60,23 @@ impl Log {
         Ok(Self { file, last_line: LastLine::Unknown })
     }
 
+    /// How long the file is, in bytes.
+    pub(super) fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
     /// Writes lines to the end, all of them or none, if possible by one call. A line that has lost its end, as when the
     /// machine has, is ended first.
-    pub(super) fn append(&mut self, lines: &[u8], sync: Sync) -> Result<Stretch, NotWritten> {
-        let as_before = |error| NotWritten { error, left: None };
-        let start = self.file.metadata().map_err(as_before)?.len();
-        let written =
-            if self.last_line == LastLine::Unknown && !self.ends_in_line(start).map_err(as_before)? {
-                self.write(&[b"\n", lines].concat())
-            } else {
-                self.write(lines)
-            };
-        let (count, outcome) = written;
-        let stretch = Stretch { start, end: start.saturating_add(count as u64) };
-        let outcome = outcome.and_then(|()| match sync {
+    pub(super) fn append(&mut self, lines: &[&[u8]], sync: Sync) -> Result<Stretch, NotWritten> {
+        let as_before = |error| NotWritten { error, left: None, room: 0, reached: 0 };
+        let start = self.length().map_err(as_before)?;
+        let is_ended = self.last_line == LastLine::Ended || self.ends_in_line(start).map_err(as_before)?;
+        let end: &[&[u8]] = if is_ended { &[] } else { &[b"\n"] };
+        let (count, written) = self.write(end.iter().chain(lines).map(|piece| IoSlice::new(piece)).collect());
+        let stretch = Stretch { start, end: start.saturating_add(count) };
+        // What does not get onto the disk may not get there if it is less, either.
+        let room = written.as_ref().map_or_else(|_| count.saturating_sub(end.len() as u64), |()| 0);
+        let outcome = written.and_then(|()| match sync {
             Sync::Each => self.file.sync_data(),
             Sync::Later => Ok(()),
         });
@@ -78,7 +85,9 @@ impl Log {
                 self.last_line = LastLine::Ended;
                 Ok(stretch)
             }
-            Err(error) => Err(NotWritten { error, left: self.take_back(stretch).err() }),
+            Err(error) => {
+                Err(NotWritten { error, left: self.take_back(stretch).err(), room, reached: stretch.end })
+            }
         }
     }
 
@@ -99,12 +108,18 @@ impl Log {
     }
 
     /// Writes, and says how much of it was taken.
-    fn write(&self, bytes: &[u8]) -> (usize, io::Result<()>) {
+    fn write(&self, mut pieces: Vec<IoSlice<'_>>) -> (u64, io::Result<()>) {
         let mut done = 0;
-        while done < bytes.len() {
-            match (&self.file).write(&bytes[done..]) {
+        let mut rest = &mut pieces[..];
+        // Without those at the beginning that are empty.
+        IoSlice::advance_slices(&mut rest, 0);
+        while !rest.is_empty() {
+            match (&self.file).write_vectored(rest) {
                 Ok(0) => return (done, Err(ErrorKind::WriteZero.into())),
-                Ok(count) => done += count,
+                Ok(count) => {
+                    done += count as u64;
+                    IoSlice::advance_slices(&mut rest, count);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return (done, Err(error)),
             }

@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use super::reread::counted;
 use super::system::{self, Identity};
 use super::{Exit, Failure, may_pass};
+use crate::residue::item::BULK_LIMIT;
 use crate::residue::store::{LogStore, Packet, StoreError};
 use batch::Lines;
 use cabinet::Cabinet;
@@ -30,9 +31,12 @@ pub(super) use file::Sync;
 /// How long a signal may wait for a write that is going on: a disk can be very slow.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How many logs are open at a time, where there may be so many descriptors.
+/// How long something that has failed is left alone at least.
+pub(super) const RESPITE: Duration = Duration::from_secs(1);
+
+/// How many logs are open at a time, where there may be so many descriptors: if possible all that a packet can name.
 pub(super) fn most_open(descriptors: usize) -> usize {
-    (descriptors / 16).clamp(4, 64)
+    (descriptors / 16).clamp(4, BULK_LIMIT)
 }
 
 /// The log files, for their clerk, and for whoever hears signals.
