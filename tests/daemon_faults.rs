@@ -20,6 +20,8 @@ on_both_engines!(
     what_breaks_a_connection_breaks_no_other,
     a_thread_that_cannot_be_had_is_one_connections_loss,
     what_was_answered_is_on_the_disk,
+    logs_that_were_answered_are_in_their_files,
+    logs_that_cannot_be_opened_are_refused,
 );
 
 /// Many come, are told of each other, and go, as if nothing were the matter.
@@ -198,4 +200,108 @@ fn post_until_it_has_failed(daemon: &Daemon) -> Vec<String> {
     }
     println!("{} answered, {refused} refused", kept.len());
     kept
+}
+
+#[cfg(not(feature = "residue"))]
+fn logs_that_were_answered_are_in_their_files(_: Engine) {
+    println!("skipped: there are no logs without residue");
+}
+
+#[cfg(not(feature = "residue"))]
+fn logs_that_cannot_be_opened_are_refused(_: Engine) {
+    println!("skipped: there are no logs without residue");
+}
+
+#[cfg(feature = "residue")]
+fn logs_that_were_answered_are_in_their_files(engine: Engine) {
+    use common::residue;
+    if !faults::are_possible() {
+        return;
+    }
+    let durably: &[&str] = &["--residue-fsync"];
+    // Each packet is three writes, one a log.
+    let all = [
+        ("writev", "EINTR", "1+2", &[][..]),
+        ("writev", "EIO", "8+16", &[]),
+        ("writev", "ENOSPC", "9+20", &[]),
+        ("fdatasync", "EINTR", "1+2", durably),
+        ("fdatasync", "EIO", "5+18", durably),
+        ("fdatasync", "ENOSPC", "3+25", durably),
+    ];
+    for (call, error, when, more) in all {
+        let fault = (call, error, when);
+        println!("{fault:?} on {}", engine.name());
+        let place = Place::new();
+        let mut daemon = Daemon::spawn(&mut faults::traced(&residue::command(&place, engine, more), fault));
+        let told = log_until_it_has_failed(&daemon, usize::from(error != "EINTR"), || {});
+        daemon.signal("KILL");
+        daemon.wait_for_exit();
+        for logger in LOGGERS {
+            assert_eq!(residue::messages(&place, logger), told.taken, "{logger}: {fault:?}");
+        }
+        assert!(error != "EINTR" || told.refused == 0, "{} were refused: {fault:?}", told.refused);
+    }
+}
+
+/// A signal has all logs opened again; of a packet for which one of them cannot be, nothing is in the others.
+#[cfg(feature = "residue")]
+fn logs_that_cannot_be_opened_are_refused(engine: Engine) {
+    use common::residue;
+    if !faults::are_possible() {
+        return;
+    }
+    for error in ["EIO", "EMFILE", "ENOSPC", "EACCES"] {
+        // More than any other thread opens.
+        let fault = ("openat", error, "60+4");
+        println!("{fault:?} on {}", engine.name());
+        let place = Place::new();
+        let mut command = faults::traced(&residue::command(&place, engine, &[]), fault);
+        // Where cargo puts it, each library is looked for in many places.
+        let mut daemon = Daemon::spawn(command.env_remove("LD_LIBRARY_PATH"));
+        let told = log_until_it_has_failed(&daemon, 3, || daemon.signal("HUP"));
+        daemon.signal("KILL");
+        daemon.wait_for_exit();
+        for logger in LOGGERS {
+            assert_eq!(residue::messages(&place, logger), told.taken, "{logger}: {fault:?}");
+        }
+    }
+}
+
+#[cfg(feature = "residue")]
+const LOGGERS: [&str; 3] = ["first", "second", "third"];
+
+/// What became of logs.
+#[cfg(feature = "residue")]
+struct Told {
+    /// The messages that were taken, in their order.
+    taken: Vec<String>,
+    /// How many were not.
+    refused: usize,
+}
+
+/// Sends logs that go to three files each, and does something after each of them, until so many at least were refused,
+/// and some taken before and after that.
+#[cfg(feature = "residue")]
+fn log_until_it_has_failed(daemon: &Daemon, failures: usize, mut after: impl FnMut()) -> Told {
+    use common::residue::{Client, NOT_TAKEN, TAKEN, item_for};
+    let mut client = Client::established(daemon);
+    let mut told = Told { taken: Vec::new(), refused: 0 };
+    let (mut number, mut enough) = (0, 12);
+    process::eventually("enough logs", || {
+        let message = format!("message-{number}");
+        number += 1;
+        let items = LOGGERS.map(|logger| item_for(logger, &message)).join(",");
+        match client.logs(format!("[{items}]")).as_str() {
+            TAKEN => told.taken.push(message),
+            NOT_TAKEN => {
+                enough = if told.refused == 0 { told.taken.len().max(8) + 4 } else { enough };
+                told.refused += 1;
+            }
+            other => panic!("{other}"),
+        }
+        after();
+        told.refused >= failures && told.taken.len() >= enough
+    });
+    println!("{} taken, {} refused", told.taken.len(), told.refused);
+    told
 }

@@ -33,8 +33,13 @@ pub fn are_possible() -> bool {
 pub type Fault<'a> = (&'a str, &'a str, &'a str);
 
 /// The command of a daemon to which this happens. The process is the daemon's own: who traces it stands beside it.
-pub fn command(engine: Engine, (call, error, when): Fault<'_>, args: &[&str]) -> Command {
+pub fn command(engine: Engine, fault: Fault<'_>, args: &[&str]) -> Command {
+    traced(&Daemon::command(engine, args), fault)
+}
+
+/// The same of a daemon that has this command.
+pub fn traced(daemon: &Command, (call, error, when): Fault<'_>) -> Command {
     let (trace, inject) = (format!("trace={call}"), format!("inject={call}:error={error}:when={when}"));
     let way = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
-    Daemon::by_way_of(&way, &Daemon::command(engine, args))
+    Daemon::by_way_of(&way, daemon)
 }
