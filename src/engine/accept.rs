@@ -40,16 +40,29 @@ pub(super) struct Acceptor {
 }
 
 /// Somebody at the door: a connection, and whether it may come in.
-pub(super) struct Visitor {
-    pub(super) stream: TcpStream,
+pub(super) struct Visitor<S> {
+    pub(super) stream: S,
     peer: SocketAddr,
     door: Arc<dyn Door>,
     admission: Admission,
 }
 
-impl Visitor {
+impl<S> Visitor<S> {
+    /// Somebody who comes to `door` from `peer`, and what the gate says to him.
+    pub(super) fn new(
+        stream: S,
+        peer: SocketAddr,
+        door: Arc<dyn Door>,
+        gate: &Arc<Gate>,
+        now: Instant,
+    ) -> Self {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let admission = gate.admit(door.name(), peer.ip(), now);
+        Self { stream, peer, door, admission }
+    }
+
     /// The connection, with what it is told first if it cannot be let in; none if it is to be closed at once.
-    pub(super) fn settle(self, now: Instant, out: &mut Output) -> Option<(TcpStream, Conn)> {
+    pub(super) fn settle(self, now: Instant, out: &mut Output) -> Option<(S, Conn)> {
         let conn = match self.admission {
             Admission::Welcome(permit) => Conn::welcome(&*self.door, self.peer, permit, now),
             Admission::Refused(permit, why) => Conn::refuse(&*self.door, self.peer, permit, now, why, out),
@@ -87,7 +100,7 @@ impl Acceptor {
     }
 
     /// Takes in some of those who wait.
-    pub(super) fn accept(&mut self, now: Instant, mut take_in: impl FnMut(Visitor)) {
+    pub(super) fn accept(&mut self, now: Instant, mut take_in: impl FnMut(Visitor<TcpStream>)) {
         if self.paused.is_some_and(|until| now < until) {
             return;
         }
@@ -117,18 +130,18 @@ impl Acceptor {
         }
     }
 
-    fn meet(&self, number: usize, stream: TcpStream, peer: SocketAddr, now: Instant) -> Visitor {
-        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let door = &self.entrances[number].door;
-        let admission = self.gate.admit(door.name(), peer.ip(), now);
-        match &admission {
+    fn meet(&self, number: usize, stream: TcpStream, peer: SocketAddr, now: Instant) -> Visitor<TcpStream> {
+        let door = Arc::clone(&self.entrances[number].door);
+        let visitor = Visitor::new(stream, peer, door, &self.gate, now);
+        let peer = visitor.peer;
+        match &visitor.admission {
             Admission::Welcome(_) => {}
             Admission::Refused(_, why) => {
                 self.full.log(log::Level::Warn, now, format_args!("refused {peer}: {why}"));
             }
             Admission::TurnedAway => self.full.log(log::Level::Warn, now, format_args!("turned {peer} away")),
         }
-        Visitor { stream, peer, door: Arc::clone(door), admission }
+        visitor
     }
 }
 

@@ -183,4 +183,6 @@ const READ_LIMIT: usize = 16 * 1024;
 const KEEP_LIMIT: usize = 64 * 1024;
 
 #[cfg(test)]
+pub(crate) mod simulation;
+#[cfg(test)]
 mod tests;

@@ -127,7 +127,7 @@ impl Reception {
 
 /// Starts the thread of a new connection.
 fn receive(
-    visitor: Visitor,
+    visitor: Visitor<mio::net::TcpStream>,
     number: u64,
     shared: &Arc<Shared>,
     vigil: &Vigil,
