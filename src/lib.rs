@@ -44,4 +44,6 @@ pub mod lekt;
 pub mod residue;
 pub mod roll;
 pub mod session;
+#[cfg(test)]
+mod simulation;
 pub mod wire;

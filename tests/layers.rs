@@ -18,6 +18,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("residue", &["session", "roll", "wire"]),
     ("engine", &["session", "roll", "wire"]),
     ("door", &["lekt", "fmltp", "chapp", "residue", "session", "roll", "wire"]),
+    ("simulation", &["engine", "lekt", "fmltp", "chapp", "residue", "session", "roll", "wire"]),
     ("client", &["lekt", "fmltp", "chapp", "residue", "wire"]),
     ("daemon", &["door", "engine", "fmltp", "chapp", "residue", "session", "roll", "wire"]),
     ("bin/rollcalld", &["daemon"]),

@@ -83,13 +83,16 @@ enum Next {
     Timer(u64),
 }
 
+/// When something is to happen; at the same time it is by chance who comes first.
+type Key = (Instant, u64, u64);
+
 /// A simulated engine, and all that is around it.
 pub(crate) struct World {
     random: Random,
     delays: Delays,
     now: Instant,
     unix_time: i64,
-    queue: BTreeMap<(Instant, u64, u64), Next>,
+    queue: BTreeMap<Key, Next>,
     /// How many things were ever to happen.
     planned: u64,
     lines: Vec<Line>,
@@ -102,8 +105,8 @@ struct Inside {
     house: House,
     doors: Vec<Arc<dyn Door>>,
     loops: Vec<Loop<FakeSocket>>,
-    /// The rounds that are planned: no later one is needed.
-    rounds: Vec<Option<Instant>>,
+    /// The next round of each.
+    rounds: Vec<Option<Key>>,
     visitors: Vec<Visitor<FakeSocket>>,
     hands: Hands,
 }
@@ -384,12 +387,12 @@ impl World {
     }
 
     fn plan_round_at(&mut self, number: usize, at: Instant) {
-        let planned = &mut self.inside.rounds[number];
-        // One that is planned for much later does not hold up this one.
-        if planned.is_none_or(|planned| at + self.delays.thread < planned) {
-            *planned = Some(at);
-            self.plan(at, Next::Round(number));
+        let planned = self.inside.rounds[number];
+        if planned.is_some_and(|planned| planned.0 <= at) {
+            return;
         }
+        planned.map(|planned| self.queue.remove(&planned));
+        self.inside.rounds[number] = Some(self.plan(at, Next::Round(number)));
     }
 
     fn plan_work(&mut self) {
@@ -409,10 +412,11 @@ impl World {
         self.plan(at, Next::ToServer(line));
     }
 
-    fn plan(&mut self, at: Instant, next: Next) {
+    fn plan(&mut self, at: Instant, next: Next) -> Key {
         self.planned += 1;
-        let tie = self.random.next();
-        self.queue.insert((at, tie, self.planned), next);
+        let key = (at, self.random.next(), self.planned);
+        self.queue.insert(key, next);
+        key
     }
 
     fn soon(&mut self, most: Duration) -> Instant {

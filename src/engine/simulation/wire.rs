@@ -1,6 +1,6 @@
 //! The fake network: what stands for a socket, and what is on its way to and from it.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -126,7 +126,9 @@ impl Line {
             }
             return;
         }
-        let ended = segment != Segment::Bytes(Vec::new()) && !matches!(segment, Segment::Bytes(_));
+        let ended = !matches!(segment, Segment::Bytes(_));
+        // What is broken can be written to: the write says so.
+        let writable = segment == Segment::Reset;
         match segment {
             Segment::Bytes(bytes) => wire.unread.extend(bytes),
             Segment::Finish => wire.end = wire.end.or(Some(End::Finished)),
@@ -136,7 +138,7 @@ impl Line {
             }
         }
         drop(wire);
-        self.note(Readiness { readable: true, writable: false, ended });
+        self.note(Readiness { readable: true, writable, ended });
     }
 
     /// The client has read so much of what the server wrote.
@@ -207,6 +209,11 @@ impl Write for FakeSocket {
         wire.room -= count;
         wire.written.extend_from_slice(&bytes[..count]);
         Ok(count)
+    }
+
+    /// As a system does it: less than all of it only if there is no room.
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.write(&slices.iter().flat_map(|slice| slice.iter().copied()).collect::<Vec<u8>>())
     }
 
     fn flush(&mut self) -> io::Result<()> {

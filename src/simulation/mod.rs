@@ -1,0 +1,45 @@
+//! The whole house in one thread, driven by a seed: real sessions, loops, roll and journal, a clerk with his books, and
+//! clients who come, talk, and get lost in every way; made-up are time, network, and the order in which threads get to
+//! do something. After each step it is held against a model.
+//!
+//! `ROLLCALL_SEED` repeats one play, `ROLLCALL_SEEDS` says how many there are. What a door needs to take part is a
+//! module here with clients of its own, who say what they find wrong: see [`Player`].
+
+mod lekt;
+mod play;
+mod trail;
+
+use std::time::Duration;
+
+use play::{Cast, Play};
+
+/// How many plays there are if nobody says otherwise.
+const SEEDS: u64 = 10_000;
+/// How many threads play.
+const THREADS: u64 = 2;
+
+#[test]
+fn whatever_happens_the_roll_is_as_everybody_is_told() {
+    if let Some(seed) = number("ROLLCALL_SEED") {
+        return Play::new(seed, Cast::of(seed)).run();
+    }
+    let (seeds, first) =
+        (number("ROLLCALL_SEEDS").unwrap_or(SEEDS), number("ROLLCALL_FIRST_SEED").unwrap_or(0));
+    let began = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            scope.spawn(move || {
+                for seed in (first + thread..first + seeds).step_by(2) {
+                    Play::new(seed, Cast::of(seed)).run();
+                }
+            });
+        }
+    });
+    println!("{seeds} seeds in {:.1} s", began.elapsed().as_secs_f32());
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
+}
+
+const SECOND: Duration = Duration::from_secs(1);
