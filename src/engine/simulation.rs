@@ -54,8 +54,10 @@ pub(crate) struct Delays {
 }
 
 /// What happens to whoever drives it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Happened {
+    /// Nothing that would show anywhere.
+    Quiet,
     /// Nothing that would show outside.
     Inside,
     /// The server has said this.
@@ -96,6 +98,8 @@ pub(crate) struct World {
     /// How many things were ever to happen.
     planned: u64,
     lines: Vec<Line>,
+    /// Those that the server has not closed.
+    open: Vec<usize>,
     place: Arc<Mutex<usize>>,
     inside: Inside,
 }
@@ -137,6 +141,7 @@ impl World {
             queue: BTreeMap::new(),
             planned: 0,
             lines: Vec::new(),
+            open: Vec::new(),
             place: Arc::default(),
             inside: Inside::new(plan),
         };
@@ -186,6 +191,7 @@ impl World {
         let number = self.lines.len();
         let (line, socket) = Line::new(number, door, peer, room, &self.place);
         self.lines.push(line);
+        self.open.push(number);
         self.inside.hands.keep(number, socket);
         let at = self.soon(self.delays.wire);
         self.plan(at, Next::Knock(number));
@@ -269,29 +275,35 @@ impl World {
             Next::ToClient(line) => self.to_client(line),
             Next::Knock(line) => {
                 self.knock(line);
-                Happened::Inside
+                Happened::Quiet
             }
             Next::ToServer(line) => {
                 self.to_server(line);
-                Happened::Inside
+                Happened::Quiet
             }
             Next::Round(number) => {
                 self.round(number);
+                self.look_at_lines();
+                self.plan_rounds();
+                self.plan_work();
                 Happened::Inside
             }
             Next::Work(work) => {
-                let clock = (self.now, self.unix_time);
-                if let Some(after) = self.inside.hands.work(work, clock, &self.inside.house.published) {
-                    let at = self.soon(self.delays.thread);
-                    self.plan(at, Next::Work(after));
-                }
+                self.work(work);
+                self.plan_rounds();
+                self.plan_work();
                 Happened::Inside
             }
         };
-        self.look_at_lines();
-        self.plan_rounds();
-        self.plan_work();
         Some(happened)
+    }
+
+    fn work(&mut self, work: Work) {
+        let clock = (self.now, self.unix_time);
+        if let Some(after) = self.inside.hands.work(work, clock, &self.inside.house.published) {
+            let at = self.soon(self.delays.thread);
+            self.plan(at, Next::Work(after));
+        }
     }
 
     fn knock(&mut self, number: usize) {
@@ -305,21 +317,39 @@ impl World {
     fn to_server(&mut self, number: usize) {
         let line = &mut self.lines[number];
         let Some(segment) = line.to_server.pop_front().filter(|_| !line.is_cut) else { return };
-        line.arrive(segment);
+        if line.arrive(segment) {
+            self.plan_way_back(number);
+        }
+        self.plan_news(number);
+    }
+
+    /// A loop is to hear what there is to hear about a connection.
+    fn plan_news(&mut self, number: usize) {
+        let line = &self.lines[number];
+        if let Some((place, _)) = line.seat().filter(|_| line.news.is_some()) {
+            self.plan_round(place);
+        }
+    }
+
+    fn plan_way_back(&mut self, number: usize) {
+        let at = self.soon(self.delays.wire);
+        self.plan(at, Next::ToClient(number));
     }
 
     fn to_client(&mut self, number: usize) -> Happened {
         let line = &mut self.lines[number];
         let Some(segment) = line.to_client.pop_front().filter(|_| !line.is_cut) else {
-            return Happened::Inside;
+            return Happened::Quiet;
         };
         let id = LineId(number);
         match segment {
             Segment::Bytes(bytes) => {
                 line.make_room(bytes.len());
-                if line.is_over { Happened::Inside } else { Happened::Said(id, bytes) }
+                let is_over = line.is_over;
+                self.plan_news(number);
+                if is_over { Happened::Quiet } else { Happened::Said(id, bytes) }
             }
-            _ if line.is_over => Happened::Inside,
+            _ if line.is_over => Happened::Quiet,
             Segment::Finish => Happened::Finished(id),
             Segment::Reset => {
                 line.is_over = true;
@@ -337,7 +367,8 @@ impl World {
         if loops[number].is_woken() {
             told.push(Told::Inbox);
         }
-        for line in &mut self.lines {
+        for &open in &self.open {
+            let line = &mut self.lines[open];
             if let Some((_, slot)) = line.seat().filter(|seat| seat.0 == number) {
                 told.extend(line.news.take().map(|news| Told::Ready(slot, news)));
             }
@@ -354,24 +385,22 @@ impl World {
 
     /// Whether the server has said something, or is to hear of something.
     fn look_at_lines(&mut self) {
-        for number in 0..self.lines.len() {
-            let line = &mut self.lines[number];
-            let segments = line.to_client.len();
-            line.look();
-            for _ in segments..self.lines[number].to_client.len() {
-                let at = self.soon(self.delays.wire);
-                self.plan(at, Next::ToClient(number));
-            }
+        let open = std::mem::take(&mut self.open);
+        self.open = open.into_iter().filter(|&number| self.look_at(number)).collect();
+    }
+
+    /// False if the server has closed it.
+    fn look_at(&mut self, number: usize) -> bool {
+        for _ in 0..self.lines[number].look() {
+            self.plan_way_back(number);
         }
+        self.plan_news(number);
+        !self.lines[number].is_closed()
     }
 
     fn plan_rounds(&mut self) {
         for number in 0..self.inside.loops.len() {
-            let has_news = self
-                .lines
-                .iter()
-                .any(|line| line.news.is_some() && line.seat().is_some_and(|seat| seat.0 == number));
-            if has_news || self.inside.loops[number].is_woken() {
+            if self.inside.loops[number].is_woken() {
                 self.plan_round(number);
             }
             if let Some(at) = self.inside.loops[number].next_round(self.now) {

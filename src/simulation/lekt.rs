@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use super::play::{End, Player, Scene, Stage};
 use crate::engine::simulation::LineId;
 use crate::lekt::client::{Client, Event};
+use crate::lekt::server::Settings;
 use crate::lekt::wire::{Block, BlockKind, Method, Object};
 use crate::wire::random::Random;
 
 /// How long a client stays on the roll without a heartbeat.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long it may take until somebody is off the roll of whom the server knows that he is gone.
 const PARTING: Duration = Duration::from_secs(1);
 /// Where the listeners of this door are among all.
@@ -29,6 +30,11 @@ impl Seen {
         let port = object.methods.first().map(|&Method::DirectTcp { port }| port);
         Self { ip: object.address, port }
     }
+}
+
+/// What the door goes by.
+pub(super) fn settings() -> Settings {
+    Settings { handshake_timeout: Duration::from_secs(10), heartbeat_timeout: TIMEOUT }
 }
 
 /// Somebody who comes as one client after the other.
@@ -151,7 +157,7 @@ impl Player for Guest {
             State::Away if self.is_settled => {}
             State::Away => {
                 self.come(stage);
-                stage.wake_between(1000, 10_000);
+                stage.wake_between(1000, 8_000);
             }
             State::Here(visit) if visit.phase != Phase::Misbehaved && !self.is_settled && stage.chance(5) => {
                 self.leave(stage);
@@ -159,7 +165,8 @@ impl Player for Guest {
             }
             State::Here(visit) => {
                 visit.beat(stage);
-                stage.wake_between(1000, 10_000);
+                let most = if self.is_settled { 10_000 } else { 8000 };
+                stage.wake_between(most / 2, most);
             }
         }
     }

@@ -11,7 +11,7 @@ use super::lekt;
 use super::trail::Trail;
 use crate::engine::Limits;
 use crate::engine::simulation::{Delays, Happened, LineId, Plan, World};
-use crate::lekt::server::{LektDoor, Settings};
+use crate::lekt::server::LektDoor;
 use crate::session::Door;
 use crate::wire::random::Random;
 
@@ -30,7 +30,7 @@ impl Cast {
         let days = [0, 0, 25, 50, 100][random.below(5)];
         Self {
             lekt: 2 + random.below(5),
-            length: Duration::from_secs(10 + random.below(40) as u64),
+            length: Duration::from_secs(5 + random.below(20) as u64),
             uptime: Duration::from_secs(days * 86_400),
             journal: [4096, 4096, 4][random.below(3)],
         }
@@ -104,7 +104,7 @@ pub(super) struct Scene {
     /// How others are told of LEKT clients, by where they come from.
     pub(super) listings: BTreeMap<SocketAddr, lekt::Seen>,
     /// Who was there, by the time that the server's clock showed.
-    past: BTreeMap<i64, Rc<BTreeSet<SocketAddr>>>,
+    past: Vec<(i64, Rc<BTreeSet<SocketAddr>>)>,
     present: Rc<BTreeSet<SocketAddr>>,
     pub(super) is_ending: bool,
     /// Whether the journal is so short that who is slow is shown the door.
@@ -115,7 +115,8 @@ pub(super) struct Scene {
 impl Scene {
     /// Who was there when the server's clock showed this time.
     pub(super) fn at(&self, unix_time: i64) -> &BTreeSet<SocketAddr> {
-        self.past.get(&unix_time).unwrap_or_else(|| panic!("the server's clock never showed {unix_time}"))
+        let shown = self.past.iter().rev().find(|(time, _)| *time == unix_time);
+        shown.map_or_else(|| panic!("the server's clock never showed {unix_time}"), |(_, roll)| roll)
     }
 }
 
@@ -152,7 +153,7 @@ impl Play {
             now: start,
             roll: BTreeSet::new(),
             listings: BTreeMap::new(),
-            past: BTreeMap::new(),
+            past: Vec::new(),
             present: Rc::default(),
             is_ending: false,
             is_forgetful: cast.journal < 100,
@@ -206,11 +207,11 @@ impl Play {
         loop {
             self.tell_time();
             let Some(happened) = self.world.step(end) else { return };
-            let note = (happened != Happened::Inside).then(|| format!("{happened:?}"));
-            self.trail.note(self.world.now() - self.start, note);
+            self.trail.note(self.world.now() - self.start, &happened);
             self.look();
             match happened {
-                Happened::Inside => {}
+                Happened::Quiet => continue,
+                Happened::Inside => self.compare(),
                 Happened::Timer(number) => self.with(number as usize, |player, stage| player.act(stage)),
                 Happened::Said(line, bytes) => {
                     self.with(self.lines[line.0], |player, stage| player.hear(line, &bytes, stage));
@@ -241,7 +242,7 @@ impl Play {
             time += if self.random.below(2) == 0 { by } else { -by };
         }
         self.world.set_clock(time);
-        self.scene.past.insert(time, Rc::clone(&self.scene.present));
+        self.scene.past.push((time, Rc::clone(&self.scene.present)));
     }
 
     /// Looks at what has changed.
@@ -264,6 +265,10 @@ impl Play {
         for player in &self.players {
             player.check(&self.scene);
         }
+    }
+
+    /// What has to be so whenever nothing is under way.
+    fn compare(&self) {
         if self.world.is_settled() && !self.scene.is_ending {
             let mut roll: Vec<_> = self.world.read(|roll| roll.entries().map(|entry| entry.id).collect());
             roll.sort_unstable();
@@ -273,7 +278,7 @@ impl Play {
 }
 
 fn plan(cast: &Cast, random: &mut Random) -> Plan {
-    let lekt: Arc<dyn Door> = Arc::new(LektDoor::new(Settings::default()));
+    let lekt: Arc<dyn Door> = Arc::new(LektDoor::new(lekt::settings()));
     Plan {
         doors: vec![lekt],
         clerks: Vec::new(),

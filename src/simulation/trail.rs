@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::engine::simulation::Happened;
+use crate::wire::text::Escaped;
+
 /// How many steps are told.
 const LENGTH: usize = 40;
 
@@ -16,7 +19,7 @@ pub(super) struct Trail {
 struct Step {
     number: u64,
     at: Duration,
-    what: String,
+    what: Happened,
 }
 
 impl Trail {
@@ -25,13 +28,15 @@ impl Trail {
     }
 
     /// Notes a step; of those that show nothing outside only the number.
-    pub(super) fn note(&mut self, at: Duration, what: Option<String>) {
+    pub(super) fn note(&mut self, at: Duration, what: &Happened) {
         self.count += 1;
-        let Some(what) = what else { return };
+        if let Happened::Quiet | Happened::Inside = what {
+            return;
+        }
         if self.steps.len() == LENGTH {
             self.steps.pop_front();
         }
-        self.steps.push_back(Step { number: self.count, at, what });
+        self.steps.push_back(Step { number: self.count, at, what: what.clone() });
     }
 }
 
@@ -42,7 +47,12 @@ impl Drop for Trail {
         }
         eprintln!("ROLLCALL_SEED={} repeats this; step {}, after", self.seed, self.count);
         for Step { number, at, what } in &self.steps {
-            eprintln!("  {number:5} {at:>14.6?} {what}");
+            match what {
+                Happened::Said(line, bytes) => {
+                    eprintln!("  {number:5} {at:>12.3?} {line:?} {}", Escaped(bytes))
+                }
+                _ => eprintln!("  {number:5} {at:>12.3?} {what:?}"),
+            }
         }
     }
 }

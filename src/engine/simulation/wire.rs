@@ -116,15 +116,16 @@ impl Line {
         self.wire.lock().is_closed
     }
 
-    /// Something arrives at the server's end.
-    pub(super) fn arrive(&mut self, segment: Segment) {
+    /// Something arrives at the server's end; true if the client is told that nobody is there.
+    pub(super) fn arrive(&mut self, segment: Segment) -> bool {
         let mut wire = self.wire.lock();
         if wire.is_closed {
             // Who sends to a socket that is closed is told so.
-            if segment != Segment::Reset {
+            let is_told = segment != Segment::Reset && !self.is_over;
+            if is_told {
                 self.to_client.push_back(Segment::Reset);
             }
-            return;
+            return is_told;
         }
         let ended = !matches!(segment, Segment::Bytes(_));
         // What is broken can be written to: the write says so.
@@ -139,6 +140,7 @@ impl Line {
         }
         drop(wire);
         self.note(Readiness { readable: true, writable, ended });
+        false
     }
 
     /// The client has read so much of what the server wrote.
@@ -151,8 +153,8 @@ impl Line {
         }
     }
 
-    /// What the server has done to it since it was looked at; true if there is something for the client.
-    pub(super) fn look(&mut self) -> bool {
+    /// What the server has done to it since it was looked at; how many things there are for the client.
+    pub(super) fn look(&mut self) -> usize {
         let mut wire = self.wire.lock();
         let before = self.to_client.len();
         if !wire.written.is_empty() {
@@ -172,7 +174,7 @@ impl Line {
             drop(wire);
             self.note(readiness);
         }
-        self.to_client.len() > before
+        self.to_client.len() - before
     }
 
     fn note(&mut self, more: Readiness) {
