@@ -177,10 +177,6 @@ impl World {
         self.unix_time = unix_time;
     }
 
-    pub(crate) fn set_delays(&mut self, delays: Delays) {
-        self.delays = delays;
-    }
-
     /// Has a timer run out at that time.
     pub(crate) fn timer(&mut self, at: Instant, token: u64) {
         self.plan(at, Next::Timer(token));
@@ -189,7 +185,7 @@ impl World {
     /// Somebody connects; the server may write `room` bytes before they have arrived.
     pub(crate) fn connect(&mut self, door: usize, peer: SocketAddr, room: usize) -> LineId {
         let number = self.lines.len();
-        let (line, socket) = Line::new(number, door, peer, room, &self.place);
+        let (line, socket) = Line::new(door, peer, room, &self.place);
         self.lines.push(line);
         self.open.push(number);
         self.inside.hands.keep(number, socket);
@@ -207,6 +203,13 @@ impl World {
             let (piece, others) = rest.split_at(1 + self.random.below(most));
             self.transmit(line, Segment::Bytes(piece.to_vec()));
             rest = others;
+        }
+    }
+
+    /// The client sends this, which arrives all at once.
+    pub(crate) fn send_whole(&mut self, LineId(line): LineId, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.transmit(line, Segment::Bytes(bytes.to_vec()));
         }
     }
 
@@ -254,15 +257,15 @@ impl World {
 
     /// Who is on the roll by the account of his connection.
     pub(crate) fn members(&self) -> Vec<ClientId> {
-        let seen = self.inside.loops.iter().flat_map(Loop::seen);
-        let mut members: Vec<_> = seen.filter_map(|seen| seen.member.map(|member| member.id)).collect();
+        let members = self.inside.loops.iter().flat_map(Loop::members);
+        let mut members: Vec<_> = members.flatten().map(|member| member.id).collect();
         members.sort_unstable();
         members
     }
 
     /// How many connections there are inside.
     pub(crate) fn connections(&self) -> usize {
-        self.inside.loops.iter().map(|one| one.seen().count()).sum()
+        self.inside.loops.iter().map(|one| one.members().count()).sum()
     }
 
     /// Does the next thing; none if nothing is to happen within that time.

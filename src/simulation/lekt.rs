@@ -186,7 +186,7 @@ impl Player for Guest {
         }
         let is_forgotten = stage.scene.is_forgetful;
         assert!(
-            visit.phase != Phase::There || stage.scene.is_ending || is_forgotten,
+            visit.phase != Phase::There || stage.scene.is_ending || is_forgotten || stage.scene.has_crashed,
             "guest {} has done nothing wrong, and its connection is over: {how:?}",
             self.number
         );
@@ -209,6 +209,7 @@ impl Player for Guest {
             && visit.phase == Phase::There
             && !scene.is_ending
             && !scene.is_forgetful
+            && !scene.has_crashed
         {
             assert!(
                 scene.roll.contains(&visit.peer),

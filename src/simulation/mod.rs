@@ -5,6 +5,13 @@
 //! `ROLLCALL_SEED` repeats one play, `ROLLCALL_SEEDS` says how many there are. What a door needs to take part is a
 //! module here with clients of its own, who say what they find wrong: see [`Player`].
 
+mod books;
+#[cfg(feature = "chapp")]
+mod chapp;
+#[cfg(feature = "fmltp")]
+mod fmltp;
+#[cfg(feature = "chapp")]
+mod ledger;
 mod lekt;
 mod play;
 mod trail;
@@ -40,6 +47,12 @@ fn whatever_happens_the_roll_is_as_everybody_is_told() {
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
+}
+
+/// From now on this thread's secrets can be guessed: they follow from the seed.
+fn begin_guessing(_seed: u64) {
+    #[cfg(feature = "fmltp")]
+    crate::fmltp::random::guess::begin(_seed);
 }
 
 const SECOND: Duration = Duration::from_secs(1);

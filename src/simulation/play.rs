@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::SECOND;
+use super::books::Books;
 use super::lekt;
 use super::trail::Trail;
 use crate::engine::Limits;
@@ -15,9 +16,20 @@ use crate::lekt::server::LektDoor;
 use crate::session::Door;
 use crate::wire::random::Random;
 
+/// What becomes of the daemon in the middle of the play.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    GoesOn,
+    IsKilled,
+}
+
 /// What a play is made of.
 pub(super) struct Cast {
     pub(super) lekt: usize,
+    pub(super) chapp: usize,
+    pub(super) fmltp: usize,
+    /// Whether the daemon is killed in the middle.
+    pub(super) fate: Fate,
     pub(super) length: Duration,
     pub(super) uptime: Duration,
     pub(super) journal: usize,
@@ -29,8 +41,11 @@ impl Cast {
         let mut random = Random::new(seed.wrapping_mul(0x5851_f42d_4c95_7f2d) + 1);
         let days = [0, 0, 25, 50, 100][random.below(5)];
         Self {
-            lekt: 2 + random.below(5),
-            length: Duration::from_secs(5 + random.below(20) as u64),
+            lekt: 2 + random.below(4),
+            chapp: [0, 0, 2, 4][random.below(4)],
+            fmltp: usize::from(random.below(50) == 0),
+            fate: if random.below(8) == 0 { Fate::IsKilled } else { Fate::GoesOn },
+            length: Duration::from_secs(5 + random.below(15) as u64),
             uptime: Duration::from_secs(days * 86_400),
             journal: [4096, 4096, 4][random.below(3)],
         }
@@ -50,6 +65,12 @@ pub(super) trait Player {
 
     /// Looks whether all is as it should be, by what he knows.
     fn check(&self, scene: &Scene);
+
+    /// So many are on the roll now.
+    fn notice(&mut self, _there: usize) {}
+
+    /// Everything has come to rest.
+    fn conclude(&self) {}
 
     /// The play is about to end: from now on he does nothing of himself but what shows how things are.
     fn settle(&mut self, stage: &mut Stage<'_>);
@@ -107,6 +128,8 @@ pub(super) struct Scene {
     past: Vec<(i64, Rc<BTreeSet<SocketAddr>>)>,
     present: Rc<BTreeSet<SocketAddr>>,
     pub(super) is_ending: bool,
+    /// Whether the daemon has been killed, and not everybody need have come back.
+    pub(super) has_crashed: bool,
     /// Whether the journal is so short that who is slow is shown the door.
     pub(super) is_forgetful: bool,
     pub(super) longest_way: Duration,
@@ -133,6 +156,7 @@ pub(super) struct Play {
     stamp: (u64, usize),
     start: Instant,
     trail: Trail,
+    books: Books,
 }
 
 /// A morning.
@@ -146,7 +170,9 @@ impl Play {
             wire: Duration::from_millis([1, 50, 1000][random.below(3)]),
             thread: Duration::from_millis([1, 5, 50][random.below(3)]),
         };
-        let plan = plan(&cast, &mut random);
+        let books = Books::default();
+        crate::simulation::begin_guessing(seed);
+        let plan = plan(&cast, &mut random, &books);
         let world = World::new(seed, plan, delays, cast.uptime, MORNING);
         let start = world.now();
         let scene = Scene {
@@ -156,6 +182,7 @@ impl Play {
             past: Vec::new(),
             present: Rc::default(),
             is_ending: false,
+            has_crashed: false,
             is_forgetful: cast.journal < 100,
             longest_way: delays.wire + 10 * delays.thread,
         };
@@ -163,8 +190,9 @@ impl Play {
         for number in 0..cast.lekt {
             players.push(Box::new(lekt::Guest::new(number, &mut random)));
         }
+        books.players(&cast, &mut players);
         let (lines, trail, stamp) = (Vec::new(), Trail::new(seed), (0, 0));
-        Self { world, random, cast, players, lines, scene, jumps: 0, stamp, start, trail }
+        Self { world, random, cast, players, lines, scene, jumps: 0, stamp, start, trail, books }
     }
 
     /// Plays it to the end.
@@ -173,10 +201,29 @@ impl Play {
             let at = self.start + Duration::from_millis(self.random.below(3000) as u64);
             self.world.timer(at, number as u64);
         }
+        let middle = self.start + self.cast.length / 2;
+        self.go_on_until(middle);
+        if self.cast.fate == Fate::IsKilled {
+            self.crash();
+        }
         let curtain = self.start + self.cast.length;
         self.go_on_until(curtain);
         self.settle();
+        self.players.iter().for_each(|player| player.conclude());
         self.stop();
+    }
+
+    /// The daemon is killed, and begins anew.
+    fn crash(&mut self) {
+        self.scene.has_crashed = true;
+        self.books.crash();
+        let plan = plan(&self.cast, &mut self.random, &self.books);
+        self.world.crash(plan);
+        self.look();
+        // By then everybody has heard of it.
+        let end = self.world.now() + 10 * SECOND;
+        self.go_on_until(end);
+        self.scene.has_crashed = false;
     }
 
     /// Everything comes to rest, and everybody hears of it.
@@ -211,6 +258,8 @@ impl Play {
             self.look();
             match happened {
                 Happened::Quiet => continue,
+                // Nobody comes any more.
+                Happened::Timer(_) if self.scene.is_ending => {}
                 Happened::Inside => self.compare(),
                 Happened::Timer(number) => self.with(number as usize, |player, stage| player.act(stage)),
                 Happened::Said(line, bytes) => {
@@ -255,6 +304,7 @@ impl Play {
             let count = roll.len();
             self.scene.roll = roll.into_iter().collect();
             assert_eq!(self.scene.roll.len(), count, "somebody is on the roll twice");
+            self.players.iter_mut().for_each(|player| player.notice(count));
             let listed = self.scene.roll.iter().filter(|peer| self.scene.listings.contains_key(peer));
             self.scene.present = Rc::new(listed.copied().collect());
         }
@@ -277,11 +327,13 @@ impl Play {
     }
 }
 
-fn plan(cast: &Cast, random: &mut Random) -> Plan {
+fn plan(cast: &Cast, random: &mut Random, books: &Books) -> Plan {
     let lekt: Arc<dyn Door> = Arc::new(LektDoor::new(lekt::settings()));
+    let mut doors = vec![lekt];
+    let clerks = books.open(&mut doors);
     Plan {
-        doors: vec![lekt],
-        clerks: Vec::new(),
+        doors,
+        clerks,
         limits: Limits { max_clients: 1000, max_per_address: 0, high_mark: [100, 65_536][random.below(2)] },
         journal: cast.journal,
         loops: 1 + random.below(2),

@@ -217,7 +217,7 @@ impl Office for ByHand<'_> {
 
     fn change(&mut self, joins: Vec<Applicant>, leaves: Vec<Member>) -> Vec<Member> {
         self.published.change(|roll| {
-            leaves.into_iter().for_each(|member| drop(roll.leave(member)));
+            leaves.into_iter().for_each(|member| assert!(roll.leave(member), "he was on the roll"));
             joins.into_iter().map(|applicant| roll.join(applicant)).collect()
         })
     }

@@ -49,7 +49,6 @@ pub(super) enum Segment {
 
 /// What stands for a socket.
 pub(in crate::engine) struct FakeSocket {
-    pub(super) line: usize,
     wire: Arc<Mutex<Wire>>,
 }
 
@@ -71,7 +70,6 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn new(
-        number: usize,
         door: usize,
         peer: SocketAddr,
         room: usize,
@@ -90,7 +88,7 @@ impl Line {
             place: Arc::clone(place),
         };
         let wire = Arc::new(Mutex::new(wire));
-        let socket = FakeSocket { line: number, wire: Arc::clone(&wire) };
+        let socket = FakeSocket { wire: Arc::clone(&wire) };
         let line = Self {
             door,
             peer,

@@ -24,13 +24,6 @@ pub(in crate::engine) enum Told<S> {
     Visitor(Visitor<S>),
 }
 
-/// A connection, as it is between two turns.
-pub(in crate::engine) struct Seen<'a, S> {
-    pub(in crate::engine) stream: &'a S,
-    /// As whom it is on the roll, by its own account.
-    pub(in crate::engine) member: Option<Member>,
-}
-
 impl<S: Socket> Loop<S> {
     /// So many loops, which know each other.
     pub(in crate::engine) fn by_hand(count: usize, house: &House) -> Vec<Self> {
@@ -78,9 +71,9 @@ impl<S: Socket> Loop<S> {
         self.asks.is_empty() && self.inbox.replies.is_empty() && self.inbox.movers.is_empty()
     }
 
-    /// Its connections.
-    pub(in crate::engine) fn seen(&self) -> impl Iterator<Item = Seen<'_, S>> {
-        self.slots.all().map(|link| Seen { stream: &link.stream, member: link.conn.member() })
+    /// Its connections: as whom each is on the roll, by its own account.
+    pub(in crate::engine) fn members(&self) -> impl Iterator<Item = Option<Member>> {
+        self.slots.all().map(|link| link.conn.member())
     }
 
     /// Has it say goodbye to everybody.
