@@ -39,6 +39,9 @@ pub mod door;
 pub mod engine;
 #[cfg(feature = "fmltp")]
 pub mod fmltp;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod lekt;
 #[cfg(feature = "residue")]
 pub mod residue;
