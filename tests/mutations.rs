@@ -1,7 +1,8 @@
 //! Every parser and every session against golden bytes that were changed, cut, or lie about lengths: none panics, hangs,
 //! or takes more memory than it may. On stable, in one thread each, under an allocator that counts.
 //!
-//! `ROLLCALL_MUTATIONS` says how many inputs each parser gets, `ROLLCALL_SEED` from which they are made, and
+//! `ROLLCALL_MUTATIONS` says how many inputs each parser gets, `ROLLCALL_SEED` from which they are made,
+//! `ROLLCALL_LONG` that no place of long ones is left out, and
 //! `ROLLCALL_CORPUS` where the golden bytes are to be written to, for fuzz/.
 
 #![cfg(all(test, feature = "chapp", feature = "fmltp"))]
@@ -101,12 +102,12 @@ fn mutated_golden_bytes_do_no_harm() {
 
 #[test]
 fn golden_bytes_cut_anywhere_or_with_any_bit_turned_do_no_harm() {
-    for target in TARGETS.iter().filter(|target| target.effort == 1 || number("ROLLCALL_LONG").is_some()) {
+    for target in TARGETS {
         for golden in (target.golden)() {
-            for end in 0..=golden.len() {
+            for end in places(golden.len() + 1, target.effort) {
                 throw(target, &golden[..end], &|| format!("{end} bytes"));
             }
-            for bit in 0..golden.len() * 8 {
+            for bit in places(golden.len() * 8, target.effort) {
                 let mut input = golden.clone();
                 input[bit / 8] ^= 1 << (bit % 8);
                 throw(target, &input, &|| format!("bit {bit}"));
@@ -122,7 +123,7 @@ fn lengths_that_lie_take_no_memory() {
         for golden in (target.golden)() {
             for value in values {
                 // At any place there may be a number of four bytes; of ASN.1, with the bytes that say how long it is.
-                for at in 0..golden.len().saturating_sub(3) {
+                for at in places(golden.len().saturating_sub(3), 8) {
                     let mut input = golden.clone();
                     input[at..at + 4].copy_from_slice(&value.to_be_bytes());
                     throw(target, &input, &|| format!("{value} at {at}"));
@@ -139,6 +140,13 @@ fn lengths_that_lie_take_no_memory() {
             }
         }
     }
+}
+
+/// Places among so many: all, or, where there are very many or each takes long, and time is short, some of them.
+fn places(count: usize, effort: u64) -> impl Iterator<Item = usize> {
+    let enough = 1000 / usize::try_from(effort).unwrap();
+    let step = if number("ROLLCALL_LONG").is_some() { 1 } else { count.div_ceil(enough).max(1) };
+    (0..count).step_by(step)
 }
 
 /// Where numbers are written out.

@@ -61,7 +61,8 @@ impl Person {
         let Some((line, peer)) = self.line.filter(|_| self.inbox.is_some()) else { return };
         let soon = stage.now() + 4 * stage.scene.longest_way + PARTING;
         let mut out = Vec::new();
-        match stage.random.below(12) {
+        let what = if stage.may_leave() { stage.random.below(12) } else { usize::MAX };
+        match what {
             0 => {
                 stage.world.finish(line);
                 self.left.push((peer, soon));

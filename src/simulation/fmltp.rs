@@ -74,7 +74,9 @@ impl Player for Listener {
                 self.has_been_here = true;
                 self.line = Some(stage.connect(DOOR, Ipv4Addr::new(10, 0, 2, 1), 100_000));
             }
-            Some((line, peer)) if self.is_there && !self.is_settled && stage.chance(6) => {
+            Some((line, peer))
+                if self.is_there && !self.is_settled && stage.may_leave() && stage.chance(6) =>
+            {
                 stage.world.reset(line);
                 self.left = Some((peer, stage.now() + 4 * stage.scene.longest_way + PARTING));
                 self.line = None;

@@ -33,8 +33,8 @@ impl Seen {
 }
 
 /// What the door goes by.
-pub(super) fn settings() -> Settings {
-    Settings { handshake_timeout: Duration::from_secs(10), heartbeat_timeout: TIMEOUT }
+pub(super) fn settings(pace: u32) -> Settings {
+    Settings { handshake_timeout: Duration::from_secs(10), heartbeat_timeout: TIMEOUT * pace }
 }
 
 /// Somebody who comes as one client after the other.
@@ -88,7 +88,7 @@ impl Guest {
         let mut out = Vec::new();
         let client = Client::new(port.map(|port| Method::DirectTcp { port }), &mut out);
         let mut phase = Phase::Coming;
-        if stage.chance(12) {
+        if stage.may_leave() && stage.chance(12) {
             // The server waits in vain for the rest, or it is nothing from the beginning.
             let at = stage.random.below(out.len());
             if at < 5 {
@@ -159,7 +159,12 @@ impl Player for Guest {
                 self.come(stage);
                 stage.wake_between(1000, 8_000);
             }
-            State::Here(visit) if visit.phase != Phase::Misbehaved && !self.is_settled && stage.chance(5) => {
+            State::Here(visit)
+                if visit.phase != Phase::Misbehaved
+                    && !self.is_settled
+                    && stage.may_leave()
+                    && stage.chance(5) =>
+            {
                 self.leave(stage);
                 stage.wake_between(0, 4000);
             }

@@ -18,7 +18,7 @@ mod trail;
 
 use std::time::Duration;
 
-use play::{Cast, Play};
+use play::{Cast, Fate, Manner, Play};
 
 /// How many plays there are if nobody says otherwise.
 const SEEDS: u64 = 10_000;
@@ -43,6 +43,26 @@ fn whatever_happens_the_roll_is_as_everybody_is_told() {
         }
     });
     println!("{seeds} seeds in {:.1} s", began.elapsed().as_secs_f32());
+}
+
+/// For 100 days the clock of the process goes on, past 2^31 and 2^32 milliseconds, and the clock on the wall jumps by
+/// years; nobody is missed who says a word now and then, nor who need not.
+#[test]
+fn who_stays_for_a_hundred_days_is_still_there() {
+    for seed in 0..3 {
+        let days = |days: u64| Duration::from_secs(days * 86_400);
+        let cast = Cast {
+            manner: Manner::Loyal,
+            lekt: 3,
+            chapp: 2 * usize::from(cfg!(feature = "chapp")),
+            fmltp: usize::from(cfg!(feature = "fmltp")),
+            fate: Fate::GoesOn,
+            length: days(100),
+            uptime: Duration::ZERO,
+            journal: 4096,
+        };
+        Play::new(seed, cast).run();
+    }
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -16,6 +16,15 @@ use crate::lekt::server::LektDoor;
 use crate::session::Door;
 use crate::wire::random::Random;
 
+/// How everybody behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// They come and go.
+    Restless,
+    /// They come, and stay, with hours between one word and the next.
+    Loyal,
+}
+
 /// What becomes of the daemon in the middle of the play.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -25,6 +34,7 @@ pub(super) enum Fate {
 
 /// What a play is made of.
 pub(super) struct Cast {
+    pub(super) manner: Manner,
     pub(super) lekt: usize,
     pub(super) chapp: usize,
     pub(super) fmltp: usize,
@@ -41,6 +51,7 @@ impl Cast {
         let mut random = Random::new(seed.wrapping_mul(0x5851_f42d_4c95_7f2d) + 1);
         let days = [0, 0, 25, 50, 100][random.below(5)];
         Self {
+            manner: Manner::Restless,
             lekt: 2 + random.below(4),
             chapp: [0, 0, 2, 4][random.below(4)],
             fmltp: usize::from(random.below(50) == 0),
@@ -109,7 +120,13 @@ impl Stage<'_> {
     /// Has his turn come after some time, in milliseconds.
     pub(super) fn wake_between(&mut self, least: usize, most: usize) {
         let time = Duration::from_millis((least + self.random.below(most - least)) as u64);
+        let time = time * pace(self.scene.manner);
         self.world.timer(self.world.now() + time, self.number as u64);
+    }
+
+    /// Whether somebody may do now what ends a connection.
+    pub(super) fn may_leave(&self) -> bool {
+        self.scene.manner == Manner::Restless
     }
 
     pub(super) fn chance(&mut self, of: usize) -> bool {
@@ -127,6 +144,7 @@ pub(super) struct Scene {
     /// Who was there, by the time that the server's clock showed.
     past: Vec<(i64, Rc<BTreeSet<SocketAddr>>)>,
     present: Rc<BTreeSet<SocketAddr>>,
+    pub(super) manner: Manner,
     pub(super) is_ending: bool,
     /// Whether the daemon has been killed, and not everybody need have come back.
     pub(super) has_crashed: bool,
@@ -162,6 +180,8 @@ pub(super) struct Play {
 /// A morning.
 const MORNING: i64 = 1_795_000_000;
 const YEAR: i64 = 31_536_000;
+/// How many times slower the loyal are.
+const LOYAL_PACE: u32 = 3000;
 
 impl Play {
     pub(super) fn new(seed: u64, cast: Cast) -> Self {
@@ -181,6 +201,7 @@ impl Play {
             listings: BTreeMap::new(),
             past: Vec::new(),
             present: Rc::default(),
+            manner: cast.manner,
             is_ending: false,
             has_crashed: false,
             is_forgetful: cast.journal < 100,
@@ -210,6 +231,10 @@ impl Play {
         self.go_on_until(curtain);
         self.settle();
         self.players.iter().for_each(|player| player.conclude());
+        if self.cast.manner == Manner::Loyal {
+            assert_eq!(self.lines.len(), self.players.len(), "somebody had to come again");
+            assert_eq!(self.scene.roll.len(), self.players.len(), "somebody is not there any more");
+        }
         self.stop();
     }
 
@@ -327,8 +352,12 @@ impl Play {
     }
 }
 
+fn pace(manner: Manner) -> u32 {
+    if manner == Manner::Loyal { LOYAL_PACE } else { 1 }
+}
+
 fn plan(cast: &Cast, random: &mut Random, books: &Books) -> Plan {
-    let lekt: Arc<dyn Door> = Arc::new(LektDoor::new(lekt::settings()));
+    let lekt: Arc<dyn Door> = Arc::new(LektDoor::new(lekt::settings(pace(cast.manner))));
     let mut doors = vec![lekt];
     let clerks = books.open(&mut doors);
     Plan {
@@ -338,6 +367,6 @@ fn plan(cast: &Cast, random: &mut Random, books: &Books) -> Plan {
         journal: cast.journal,
         loops: 1 + random.below(2),
         workers: 1 + random.below(3),
-        idle: SECOND,
+        idle: SECOND * pace(cast.manner),
     }
 }
