@@ -28,7 +28,8 @@ const THREADS: u64 = 2;
 #[test]
 fn whatever_happens_the_roll_is_as_everybody_is_told() {
     if let Some(seed) = number("ROLLCALL_SEED") {
-        return Play::new(seed, Cast::of(seed)).run();
+        Play::new(seed, Cast::of(seed)).run();
+        return;
     }
     let (seeds, first) =
         (number("ROLLCALL_SEEDS").unwrap_or(SEEDS), number("ROLLCALL_FIRST_SEED").unwrap_or(0));
@@ -43,6 +44,14 @@ fn whatever_happens_the_roll_is_as_everybody_is_told() {
         }
     });
     println!("{seeds} seeds in {:.1} s", began.elapsed().as_secs_f32());
+}
+
+#[test]
+fn a_seed_plays_the_same_again() {
+    for seed in (0..40).chain([number("ROLLCALL_SEED").unwrap_or(7)]) {
+        let play = || Play::new(seed, Cast { fmltp: 1, ..Cast::of(seed) }).run();
+        assert_eq!(play(), play(), "seed {seed}");
+    }
 }
 
 /// For 100 days the clock of the process goes on, past 2^31 and 2^32 milliseconds, and the clock on the wall jumps by

@@ -216,8 +216,8 @@ impl Play {
         Self { world, random, cast, players, lines, scene, jumps: 0, stamp, start, trail, books }
     }
 
-    /// Plays it to the end.
-    pub(super) fn run(mut self) {
+    /// Plays it to the end, and says in how many steps, and how many ever were on the roll.
+    pub(super) fn run(mut self) -> (u64, u64) {
         for number in 0..self.players.len() {
             let at = self.start + Duration::from_millis(self.random.below(3000) as u64);
             self.world.timer(at, number as u64);
@@ -236,6 +236,7 @@ impl Play {
             assert_eq!(self.scene.roll.len(), self.players.len(), "somebody is not there any more");
         }
         self.stop();
+        (self.trail.steps(), self.world.read(|roll| roll.joined()))
     }
 
     /// The daemon is killed, and begins anew.

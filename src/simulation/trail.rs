@@ -27,6 +27,11 @@ impl Trail {
         Self { seed, steps: VecDeque::new(), count: 0 }
     }
 
+    /// How many steps there were.
+    pub(super) fn steps(&self) -> u64 {
+        self.count
+    }
+
     /// Notes a step; of those that show nothing outside only the number.
     pub(super) fn note(&mut self, at: Duration, what: &Happened) {
         self.count += 1;
