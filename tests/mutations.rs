@@ -60,8 +60,8 @@ static ALLOCATOR: Counting = Counting;
 /// How many inputs each parser gets if nobody says otherwise.
 const MUTATIONS: u64 = 10_000;
 /// What any input may have allocated at a time: nothing that it says about itself counts, only how long it is.
-const CAP: usize = 64 << 10;
-const CAP_PER_BYTE: usize = 64;
+const CAP: usize = 16 << 10;
+const CAP_PER_BYTE: usize = 16;
 /// Longer than this nothing may take, on however busy a machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
