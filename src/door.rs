@@ -8,6 +8,8 @@ use crate::chapp::server::ChappDoor;
 #[cfg(feature = "fmltp")]
 use crate::fmltp::server::{FmltpDoor, Settings as FmltpSettings};
 use crate::lekt::server::{LektDoor, Settings as LektSettings};
+#[cfg(feature = "residue")]
+use crate::residue::server::{ConnectDoor, LogDoor, Settings as ResidueSettings, TokenDoor};
 use crate::session::Door;
 
 /// A protocol that the daemon speaks.
@@ -21,6 +23,15 @@ pub enum Kind {
     /// A chat with names that last.
     #[cfg(feature = "chapp")]
     Chapp,
+    /// Logging clients: where they connect.
+    #[cfg(feature = "residue")]
+    Residue,
+    /// Where they get tokens.
+    #[cfg(feature = "residue")]
+    ResidueToken,
+    /// Where they bring their logs.
+    #[cfg(feature = "residue")]
+    ResidueLog,
 }
 
 impl Kind {
@@ -31,6 +42,12 @@ impl Kind {
         Self::Fmltp,
         #[cfg(feature = "chapp")]
         Self::Chapp,
+        #[cfg(feature = "residue")]
+        Self::Residue,
+        #[cfg(feature = "residue")]
+        Self::ResidueToken,
+        #[cfg(feature = "residue")]
+        Self::ResidueLog,
     ];
 
     /// The name by which options, log lines and the roll know it.
@@ -41,6 +58,12 @@ impl Kind {
             Self::Fmltp => FmltpDoor::NAME,
             #[cfg(feature = "chapp")]
             Self::Chapp => ChappDoor::NAME,
+            #[cfg(feature = "residue")]
+            Self::Residue => ConnectDoor::NAME,
+            #[cfg(feature = "residue")]
+            Self::ResidueToken => TokenDoor::NAME,
+            #[cfg(feature = "residue")]
+            Self::ResidueLog => LogDoor::NAME,
         }
     }
 
@@ -57,6 +80,8 @@ impl Kind {
             Self::Fmltp => false,
             #[cfg(feature = "chapp")]
             Self::Chapp => true,
+            #[cfg(feature = "residue")]
+            Self::Residue | Self::ResidueToken | Self::ResidueLog => true,
         }
     }
 
@@ -68,6 +93,12 @@ impl Kind {
             Self::Fmltp => FMLTP_PORT,
             #[cfg(feature = "chapp")]
             Self::Chapp => CHAPP_PORT,
+            #[cfg(feature = "residue")]
+            Self::Residue => RESIDUE_PORT,
+            #[cfg(feature = "residue")]
+            Self::ResidueToken => RESIDUE_TOKEN_PORT,
+            #[cfg(feature = "residue")]
+            Self::ResidueLog => RESIDUE_LOG_PORT,
         };
         SocketAddr::from((Ipv4Addr::LOCALHOST, port))
     }
@@ -79,6 +110,12 @@ pub const ABSENT: &[&str] = &[
     "fmltp",
     #[cfg(not(feature = "chapp"))]
     "chapp",
+    #[cfg(not(feature = "residue"))]
+    "residue",
+    #[cfg(not(feature = "residue"))]
+    "residue-token",
+    #[cfg(not(feature = "residue"))]
+    "residue-log",
 ];
 
 /// The port of LEKT, for servers and for whoever looks for one.
@@ -89,6 +126,15 @@ pub const FMLTP_PORT: u16 = 8900;
 /// The port of chapp.
 #[cfg(feature = "chapp")]
 pub const CHAPP_PORT: u16 = 6969;
+/// The port of Residue at which clients connect.
+#[cfg(feature = "residue")]
+pub const RESIDUE_PORT: u16 = 8777;
+/// The port of Residue at which they get tokens.
+#[cfg(feature = "residue")]
+pub const RESIDUE_TOKEN_PORT: u16 = 8778;
+/// The port of Residue at which they bring their logs.
+#[cfg(feature = "residue")]
+pub const RESIDUE_LOG_PORT: u16 = 8779;
 
 /// What can be set for all doors.
 #[derive(Debug, Clone, Default)]
@@ -98,6 +144,9 @@ pub struct DoorSettings {
     /// For FmLTP.
     #[cfg(feature = "fmltp")]
     pub fmltp: FmltpSettings,
+    /// For the doors of Residue.
+    #[cfg(feature = "residue")]
+    pub residue: Arc<ResidueSettings>,
 }
 
 /// Makes the door of this kind.
@@ -108,5 +157,11 @@ pub fn open(kind: Kind, settings: &DoorSettings) -> Arc<dyn Door> {
         Kind::Fmltp => Arc::new(FmltpDoor::new(settings.fmltp.clone())),
         #[cfg(feature = "chapp")]
         Kind::Chapp => Arc::new(ChappDoor),
+        #[cfg(feature = "residue")]
+        Kind::Residue => Arc::new(ConnectDoor::new(settings.residue.clone())),
+        #[cfg(feature = "residue")]
+        Kind::ResidueToken => Arc::new(TokenDoor::new(settings.residue.clone())),
+        #[cfg(feature = "residue")]
+        Kind::ResidueLog => Arc::new(LogDoor::new(settings.residue.clone())),
     }
 }

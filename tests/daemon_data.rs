@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::{Duration, Instant};
 
 use common::*;
@@ -140,12 +140,12 @@ fn without_the_door_nothing_is_made(engine: Engine) {
     assert_eq!(check.0, Some(0));
     assert!(check.1.contains(&format!("data = {data}\ndatabase = not there yet\n")), "{check:?}");
     assert!(!Path::new(&data).exists());
-    let check = finish(&["--check", "--data", &data, "--chapp", "off"]);
+    let check = finish(&["--check", "--data", &data, "--chapp", "off", "--residue", "off"]);
     assert!(check.1.contains("data = none\ndatabase = none\n"), "{check:?}");
 }
 
 fn with_user_the_directory_is_that_users(engine: Engine) {
-    if !is_root() {
+    if !process::is_root() {
         return println!("skipped: only root can become somebody else");
     }
     let place = Place::new();
@@ -163,7 +163,7 @@ fn with_user_the_directory_is_that_users(engine: Engine) {
 fn where_there_is_no_place_for_data_one_is_asked_for() {
     for command in [&["--check"][..], &["--lekt", "127.0.0.1:0", "--chapp", "127.0.0.1:0"]] {
         let mut program = Daemon::program();
-        program.args(CLOSED.chunks(2).filter(|closed| closed[0] == "--fmltp").flatten());
+        program.args(CLOSED.chunks(2).filter(|closed| closed[0] != "--chapp").flatten());
         let output =
             outcome(&Daemon::finish(program.args(command).env_remove("STATE_DIRECTORY").env_remove("HOME")));
         assert_eq!(output.0, Some(2), "{output:?}");
@@ -299,59 +299,6 @@ fn a_directory_that_cannot_be_written_is_no_reason_to_end(engine: Engine) {
     ann.expect(POST, &[NOT_STORED]);
     disk.remount("rw");
     process::eventually("written", || ann.ask(POST).contains(STORED));
-}
-
-/// A disk of a test's own, in memory.
-struct Disk {
-    place: Place,
-}
-
-impl Disk {
-    /// None where that is not permitted.
-    fn mount(options: &str) -> Option<Self> {
-        let place = Place::new();
-        fs::create_dir(place.join("disk")).unwrap();
-        let disk = Self { place };
-        if disk.run("mount", &["-t", "tmpfs", "-o", options, "none"]) {
-            return Some(disk);
-        }
-        println!("skipped: only root can mount a disk, and not everywhere");
-        None
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.place.text(&format!("disk/{name}"))
-    }
-
-    fn remount(&self, how: &str) {
-        assert!(self.run("mount", &["-o", &format!("remount,{how}")]));
-    }
-
-    /// Leaves no room on it.
-    fn fill(&self) {
-        let mut file = fs::File::create(self.text("filler")).unwrap();
-        while file.write_all(&[0; 4096]).is_ok() {}
-    }
-
-    fn empty(&self) {
-        fs::remove_file(self.text("filler")).unwrap();
-    }
-
-    fn run(&self, program: &str, arguments: &[&str]) -> bool {
-        let output = Command::new(program).args(arguments).arg(self.place.join("disk")).output();
-        output.is_ok_and(|output| output.status.success())
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Daemons that are still there may have files open on it.
-        self.run("umount", &["-l"]);
-    }
-}
-
-fn is_root() -> bool {
-    process::status(std::process::id(), "Uid").starts_with("0\t")
 }
 
 /// What came of a run with these arguments.

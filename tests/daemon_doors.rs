@@ -7,10 +7,9 @@ mod common;
 
 use std::fs::{self, Permissions};
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use common::*;
 
@@ -133,24 +132,6 @@ fn a_door_without_users_is_for_this_machine_only(engine: Engine) {
     }
     let both = ["--fmltp", "127.0.0.1:0", "--fmltp-open", "--fmltp-users", &users];
     fails(&mut Daemon::command(engine, &both), 2, &["--fmltp-open", "--fmltp-users", "exclude each other"]);
-}
-
-/// Runs the daemon with `listener` handed over under each of `names`; without names if there is none.
-fn handed_over(engine: Engine, listener: &TcpListener, names: &[&str], args: &[&str]) -> Command {
-    let program = Daemon::program().get_program().to_owned();
-    let count = names.len().max(1);
-    let copies: String = (3..3 + count).map(|descriptor| format!("{descriptor}<&0 ")).collect();
-    let script = format!("exec {copies} </dev/null; export LISTEN_PID=$$ LISTEN_FDS={count}; exec \"$@\"");
-    let mut shell = Command::new("sh");
-    shell.arg("-c").arg(script).arg("sh").arg(program).args(["--engine", engine.name()]).args(args);
-    for name in ["RUST_LOG", "NOTIFY_SOCKET", "JOURNAL_STREAM", "LISTEN_FDNAMES"] {
-        shell.env_remove(name);
-    }
-    if !names.is_empty() {
-        shell.env("LISTEN_FDNAMES", names.join(":"));
-    }
-    shell.stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())));
-    shell
 }
 
 /// What [`handed_over`] has to say when it is not ready.

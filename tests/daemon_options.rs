@@ -44,12 +44,17 @@ fn a_bad_value_is_a_usage_error_that_names_the_option() {
         ("--journal", &["15", "16777216"]),
         ("--high-mark", &["1023", "1073741825"]),
     ];
-    let fmltp: &[(&str, &[&str])] = &[
-        ("--slow-workers", &["0", "257"]),
-        ("--fmltp-timeout", &["0", "3601"]),
-        ("--fmltp-cooldown", &["86401"]),
+    let fmltp: &[(&str, &[&str])] = &[("--fmltp-timeout", &["0", "3601"]), ("--fmltp-cooldown", &["86401"])];
+    let residue: &[(&str, &[&str])] = &[
+        ("--residue-age", &["1", "299", "2147483648"]),
+        ("--residue-tolerance", &["0", "86401"]),
+        ("--residue-rsa-rate", &["10001"]),
+        ("--residue-max-clients", &["0", "1048577"]),
+        ("--residue-memory", &["1048575", "1073741825"]),
     ];
-    for (option, values) in outside.iter().chain(with_fmltp(fmltp)) {
+    let toil: &[(&str, &[&str])] = &[("--slow-workers", &["0", "257"])];
+    let outside = outside.iter().chain(with_fmltp(fmltp)).chain(with_residue(residue));
+    for (option, values) in outside.chain(with_toil(toil)) {
         for value in numbers.iter().chain(*values) {
             fails(&[option, value, "--check"], 2, &[option]);
         }
@@ -58,7 +63,8 @@ fn a_bad_value_is_a_usage_error_that_names_the_option() {
         fails(&["--engine", value, "--check"], 2, &["--engine", "events", "threads"]);
     }
     for value in ["", "nowhere", "7890", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:7890:", "Off"] {
-        for option in ["--lekt"].iter().chain(with_fmltp(&["--fmltp"])) {
+        let residue = with_residue(&["--residue", "--residue-token", "--residue-log"]);
+        for option in ["--lekt"].iter().chain(with_fmltp(&["--fmltp"])).chain(residue) {
             fails(&[option, value, "--check"], 2, &[option]);
         }
     }
@@ -74,6 +80,16 @@ fn with_fmltp<T>(some: &[T]) -> &[T] {
     if cfg!(feature = "fmltp") { some } else { &[] }
 }
 
+/// What is there with the doors of Residue only.
+fn with_residue<T>(some: &[T]) -> &[T] {
+    if cfg!(feature = "residue") { some } else { &[] }
+}
+
+/// What is there where a door has something slow to do.
+fn with_toil<T>(some: &[T]) -> &[T] {
+    if cfg!(feature = "toil") { some } else { &[] }
+}
+
 #[test]
 fn the_bounds_of_every_number_are_taken() {
     let bounds = &[
@@ -85,12 +101,18 @@ fn the_bounds_of_every_number_are_taken() {
         ("--journal", ["16", "16777215"]),
         ("--high-mark", ["1024", "1073741824"]),
     ];
-    let fmltp = &[
-        ("--slow-workers", ["1", "256"]),
-        ("--fmltp-timeout", ["1", "3600"]),
-        ("--fmltp-cooldown", ["0", "86400"]),
+    let fmltp = &[("--fmltp-timeout", ["1", "3600"]), ("--fmltp-cooldown", ["0", "86400"])];
+    let residue = &[
+        ("--residue-age", ["300", "2147483647"]),
+        ("--residue-age", ["0", "86400"]),
+        ("--residue-tolerance", ["1", "86400"]),
+        ("--residue-rsa-rate", ["0", "10000"]),
+        ("--residue-max-clients", ["1", "1048576"]),
+        ("--residue-memory", ["1048576", "1073741824"]),
     ];
-    for (option, values) in bounds.iter().chain(with_fmltp(fmltp)) {
+    let toil = &[("--slow-workers", ["1", "256"])];
+    let bounds = bounds.iter().chain(with_fmltp(fmltp)).chain(with_residue(residue));
+    for (option, values) in bounds.chain(with_toil(toil)) {
         for value in values {
             let (status, stdout, stderr) = outcome(&Daemon::run(&[option, value, "--check"]));
             assert_eq!(status, Some(0), "{option} {value}: {stderr}");
@@ -136,28 +158,35 @@ fn help_names_every_option() {
         for name in OPTIONS {
             assert!(stdout.contains(&format!("--{name}")), "no --{name} in {stdout}");
         }
-        for name in FMLTP_OPTIONS {
-            assert_eq!(
-                stdout.contains(&format!("--{name} ")),
-                cfg!(feature = "fmltp"),
-                "--{name} in {stdout}"
-            );
+        for (names, are_there) in sometimes() {
+            for name in names {
+                assert_eq!(stdout.contains(&format!("--{name} ")), are_there, "--{name} in {stdout}");
+            }
         }
     }
 }
 
-/// Without the door FmLTP its options are not known either.
+/// Without a door its options are not known either.
 #[test]
 fn what_is_not_built_in_has_no_options() {
-    if cfg!(feature = "fmltp") {
-        return println!("skipped: built with fmltp");
-    }
-    for name in FMLTP_OPTIONS {
+    let absent = sometimes().into_iter().filter(|(_, are_there)| !are_there).flat_map(|(names, _)| names);
+    // That a door is closed may be said all the same.
+    for name in absent.filter(|name| !CLOSED.contains(&format!("--{name}").as_str())) {
         fails(&[&format!("--{name}")], 2, &[&format!("there is no option --{name}")]);
     }
 }
 
-const FMLTP_OPTIONS: [&str; 8] = [
+/// The options that are not always there, and whether they are.
+fn sometimes() -> [(&'static [&'static str], bool); 4] {
+    [
+        (FMLTP_OPTIONS, cfg!(feature = "fmltp")),
+        (RESIDUE_OPTIONS, cfg!(feature = "residue")),
+        (&["slow-workers"], cfg!(feature = "toil")),
+        (&["data"], cfg!(feature = "clerks")),
+    ]
+}
+
+const FMLTP_OPTIONS: &[&str] = &[
     "fmltp",
     "fmltp-users",
     "fmltp-open",
@@ -165,7 +194,31 @@ const FMLTP_OPTIONS: [&str; 8] = [
     "fmltp-timeout",
     "fmltp-cooldown",
     "fmltp-cooldown-loopback",
-    "slow-workers",
+];
+
+const RESIDUE_OPTIONS: &[&str] = &[
+    "residue",
+    "residue-token",
+    "residue-log",
+    "residue-logs",
+    "residue-log-format",
+    "residue-fsync",
+    "residue-age",
+    "residue-licensee",
+    "residue-key",
+    "residue-key-password",
+    "residue-clients",
+    "residue-codes",
+    "residue-no-default-code",
+    "residue-require-token",
+    "residue-require-timestamp",
+    "residue-tolerance",
+    "residue-no-unknown",
+    "residue-no-plain",
+    "residue-no-compression",
+    "residue-rsa-rate",
+    "residue-max-clients",
+    "residue-memory",
 ];
 
 const OPTIONS: [&str; 16] = [

@@ -246,11 +246,15 @@ fn references(path: &PathBuf) -> Vec<(String, String)> {
 /// Whether this build has an option or a command: some are there with a feature only.
 fn is_built_in(name: &str) -> bool {
     match name {
-        "probe" => cfg!(any(feature = "chapp", feature = "fmltp")),
-        "passwd" | "slow-workers" => cfg!(feature = "fmltp"),
-        "data" | "inbox" | "introduce" | "post" => cfg!(feature = "chapp"),
+        "probe" => cfg!(any(feature = "chapp", feature = "fmltp", feature = "residue")),
+        "keygen" => cfg!(feature = "residue"),
+        "passwd" => cfg!(feature = "fmltp"),
+        "inbox" | "introduce" | "post" => cfg!(feature = "chapp"),
+        "slow-workers" => cfg!(feature = "toil"),
+        "data" => cfg!(feature = "clerks"),
         _ if name.starts_with("fmltp") => cfg!(feature = "fmltp"),
         _ if name.starts_with("chapp") => cfg!(feature = "chapp"),
+        _ if name.starts_with("residue") => cfg!(feature = "residue"),
         _ => true,
     }
 }
@@ -299,6 +303,16 @@ fn helped(help: &str) -> Vec<Entry> {
     texts.into_iter().map(|(name, text)| Entry { name, default: default_in(&text) }).collect()
 }
 
+/// Whether this build has a door that a probe can have this option for.
+fn is_probed(name: &str) -> bool {
+    match name {
+        "user" => cfg!(feature = "fmltp"),
+        "access-code" | "client-id" | "client-key" | "key-size" | "log" | "logger" | "server-key"
+        | "touch" => cfg!(feature = "residue"),
+        _ => true,
+    }
+}
+
 /// The long options of this build that a page, or the section of it about `what`, has a list item for.
 fn items(page: &str, what: &str) -> Vec<Entry> {
     let mut texts: Vec<(Option<String>, String)> = Vec::new();
@@ -313,8 +327,8 @@ fn items(page: &str, what: &str) -> Vec<Entry> {
         }
     }
     let named = texts.into_iter().filter_map(|(name, text)| name.map(|name| (name, text)));
-    let logs_in = |name: &str| (what, name) == ("rollcall probe", "user");
-    let named = named.filter(|(name, _)| is_built_in(name) && (cfg!(feature = "fmltp") || !logs_in(name)));
+    let is_there = |name: &str| what != "rollcall probe" || is_probed(name);
+    let named = named.filter(|(name, _)| is_built_in(name) && is_there(name));
     named.map(|(name, text)| Entry { name, default: default_in(&text.replace(" .", ".")) }).collect()
 }
 

@@ -27,12 +27,13 @@ impl Process {
     pub(crate) fn daemon(label: &str, options: &[&str]) -> io::Result<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rollcalld"));
         command.args(["--lekt", "127.0.0.1:0", "-q", "--heartbeat-timeout", "86400"]);
-        let others = [("--fmltp", cfg!(feature = "fmltp")), ("--chapp", cfg!(feature = "chapp"))];
-        for (door, _) in others.iter().filter(|(door, is_there)| *is_there && !options.contains(door)) {
+        // One that is not built in may be closed, too.
+        let others = ["--fmltp", "--chapp", "--residue", "--residue-token", "--residue-log"];
+        for door in others.iter().filter(|door| !options.contains(door)) {
             command.args([*door, "off"]);
         }
         // LEKT's, and that of each other door which is opened.
-        let is_other = |option: &&&str| others.iter().any(|(door, _)| door == *option);
+        let is_other = |option: &&&str| others.contains(*option);
         let doors = 1 + options.iter().filter(is_other).count();
         Self::start(label, command.args(["--handshake-timeout", "3600"]).args(options), doors)
     }

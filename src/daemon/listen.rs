@@ -2,13 +2,15 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+#[cfg(feature = "residue")]
+use std::sync::Arc;
 
 use mio::net::TcpListener;
 
 use super::Failure;
 use super::options::{Addresses, Doors};
 use super::system::{self, HandedOver};
-use crate::door;
+use crate::door::{self, DoorSettings};
 use crate::engine::Entrance;
 
 /// An open listener, and how it is announced.
@@ -52,18 +54,35 @@ pub(super) fn open(doors: &Doors) -> Result<Vec<Opened>, Failure> {
             listening.push(bind(*kind, address)?);
         }
     }
+    doors.may_be_together(|kind| listening.iter().any(|one| one.kind == kind))?;
     for one in &listening {
         let patient = one.kind == door::Kind::Lekt;
         system::prepare_connections(&one.listener)
             .and_then(|()| if patient { Ok(()) } else { system::give_up_the_dead(&one.listener) })
             .map_err(|error| Failure::system("cannot prepare a listener", &error))?;
     }
+    let settings = settings(doors, &listening);
     let opened = |one: Listening| {
-        let door = door::open(one.kind, &doors.settings);
+        let door = door::open(one.kind, &settings);
         let entrance = Entrance { listener: one.listener, door };
         Opened { entrance, kind: one.kind, address: one.address, origin: one.origin }
     };
     Ok(listening.into_iter().map(opened).collect())
+}
+
+/// What is set for the doors, once it is known where they are.
+fn settings(doors: &Doors, listening: &[Listening]) -> DoorSettings {
+    #[cfg_attr(not(feature = "residue"), expect(unused_mut, reason = "none tells where another is"))]
+    let mut settings = doors.settings.clone();
+    #[cfg(feature = "residue")]
+    {
+        let port = |kind| listening.iter().find(|one| one.kind == kind).map_or(0, |one| one.address.port());
+        let residue = Arc::make_mut(&mut settings.residue);
+        residue.token_port = port(door::Kind::ResidueToken);
+        residue.logging_port = port(door::Kind::ResidueLog);
+    }
+    let _ = listening;
+    settings
 }
 
 /// A listener, without its door.

@@ -3,11 +3,19 @@
 mod clerks;
 #[cfg(feature = "chapp")]
 mod data;
+#[cfg(feature = "clerks")]
+mod directory;
 mod files;
 mod listen;
 mod logging;
+#[cfg(feature = "residue")]
+mod logs;
 pub mod options;
 mod pid_file;
+#[cfg(feature = "toil")]
+mod reread;
+#[cfg(feature = "residue")]
+mod residue;
 mod run;
 mod status;
 mod system;
@@ -85,4 +93,18 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             exit.into()
         }
     }
+}
+
+/// Whether what a disk says may be over one day, and is no reason not to begin.
+#[cfg(feature = "clerks")]
+fn may_pass(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::FileTooLarge
+    )
 }

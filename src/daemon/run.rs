@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use super::clerks::Clerks;
+use super::clerks::{self, Clerks};
 use super::files::Files;
 use super::listen;
 use super::options::{MAX_CLIENTS, Options};
@@ -55,7 +55,7 @@ pub(super) fn check(options: &Options) -> Result<(), Failure> {
     let files = Files::read(&mut doors)?;
     let places = doors.addresses.iter().map(|(kind, addresses)| (*kind, addresses.of(*kind).len()));
     let open: Vec<_> = places.flat_map(|(kind, count)| std::iter::repeat_n(kind, count)).collect();
-    let limits = limits(options, &open)?;
+    let limits = limits(options, &open, descriptor_limit()?)?;
     let unset = || "none".to_owned();
     let (engine, loops) = match options.engine {
         Kind::Events { loops } => ("events", loops.to_string()),
@@ -66,7 +66,7 @@ pub(super) fn check(options: &Options) -> Result<(), Failure> {
         ("engine", engine.to_owned()),
         ("loops", loops),
         ("workers", options.workers.to_string()),
-        #[cfg(feature = "fmltp")]
+        #[cfg(feature = "toil")]
         ("slow-workers", options.slow_workers.to_string()),
         ("max-clients", limits.max_clients.to_string()),
         ("max-per-address", limits.max_per_address.to_string()),
@@ -92,15 +92,16 @@ pub(super) fn serve(options: &Options) -> Result<(), Failure> {
     let signals = Signals::hold().map_err(|error| Failure::system("cannot hold signals back", &error))?;
     let identity = find_identity(options)?;
     let mut doors = options.doors.clone();
-    let files = Files::read(&mut doors)?;
+    let mut files = Files::read(&mut doors)?;
     let opened = listen::open(&doors)?;
     let open: Vec<_> = opened.iter().map(|opened| opened.kind).collect();
-    let limits = limits(options, &open)?;
+    let descriptors = descriptor_limit()?;
+    let limits = limits(options, &open, descriptors)?;
     let ready = listen::ready_lines(&doors, &opened);
     let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose()?;
-    let clerks = Clerks::prepare(&doors, &open, identity.as_ref())?;
+    let clerks = Clerks::prepare(&doors, &open, identity.as_ref(), descriptors)?;
     drop_privileges(identity.as_ref())?;
-    let clerks = clerks.hire()?;
+    let clerks = clerks.hire(&doors, &mut files)?;
     files.look_ahead();
     let engine = Engine::start(Setup {
         kind: options.engine,
@@ -147,11 +148,15 @@ fn watch(engine: &Engine, signals: &Signals, files: &Files, started: Instant) {
     }
 }
 
-/// What the engine may use: as much as the system allows unless less is asked for. `open` has the door of each listener.
-fn limits(options: &Options, open: &[door::Kind]) -> Result<Limits, Failure> {
+/// How many descriptors there may be, once the system has been asked for as many as it allows.
+fn descriptor_limit() -> Result<usize, Failure> {
     let descriptors = system::raise_descriptor_limit()
         .map_err(|error| Failure::system("cannot learn the descriptor limit", &error))?;
-    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    Ok(usize::try_from(descriptors).unwrap_or(usize::MAX))
+}
+
+/// What the engine may use: as much as the system allows unless less is asked for. `open` has the door of each listener.
+fn limits(options: &Options, open: &[door::Kind], descriptors: usize) -> Result<Limits, Failure> {
     let (polls, threads) = match options.engine {
         Kind::Events { loops } => (loops.get(), usize::MAX),
         Kind::Threads => (1, system::mapping_limit().saturating_sub(RESERVED_MAPPINGS) / THREAD_MAPPINGS),
@@ -160,7 +165,8 @@ fn limits(options: &Options, open: &[door::Kind]) -> Result<Limits, Failure> {
         Kind::Threads if open.iter().any(|kind| kind.has_clerk()) => HEARING_DESCRIPTORS,
         _ => 1,
     };
-    let reserved = RESERVED_DESCRIPTORS + open.len() + polls * LOOP_DESCRIPTORS;
+    let reserved =
+        RESERVED_DESCRIPTORS + open.len() + polls * LOOP_DESCRIPTORS + clerks::descriptors(open, descriptors);
     if descriptors <= reserved {
         let message = format!(
             "the limit of {descriptors} descriptors leaves no room for clients: raise it above {reserved}, or take fewer --loops"

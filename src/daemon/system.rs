@@ -3,10 +3,14 @@
 #![allow(unsafe_code, reason = "these calls have no safe form in the standard library")]
 
 use std::ffi::CString;
+#[cfg(feature = "residue")]
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
+#[cfg(feature = "residue")]
+use std::os::fd::FromRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -54,8 +58,44 @@ pub(super) fn may_write(directory: &Path) -> io::Result<()> {
     })
 }
 
+/// What becomes of a file that is to be opened and is not there.
+#[cfg(feature = "residue")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// It is an error.
+    Fail,
+    /// It is made, for its owner to write, and for a group to read.
+    Create,
+}
+
+/// Opens a file in `directory`, in which everything is written to the end, and never through a symbolic link. Nothing of
+/// what may lie there in its place can hold us up.
+#[cfg(feature = "residue")]
+pub(super) fn open_log(directory: &File, name: &str, missing: Missing) -> io::Result<File> {
+    let name = CString::new(name)?;
+    let create = match missing {
+        Missing::Fail => 0,
+        Missing::Create => libc::O_CREAT,
+    };
+    let flags = libc::O_RDWR | libc::O_APPEND | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+    let flags = flags | libc::O_NONBLOCK | libc::O_NOCTTY | create;
+    let mode: libc::c_uint = 0o640;
+    // SAFETY: the directory is open as long as it is borrowed, `name` is a C string, and the others are plain numbers.
+    let opened = unsafe { libc::openat(directory.as_raw_fd(), name.as_ptr(), flags, mode) };
+    if opened < 0 {
+        let error = io::Error::last_os_error();
+        return Err(match error.raw_os_error() {
+            // What the system says of it is true only of links that never end.
+            Some(libc::ELOOP) => io::Error::other("it is a symbolic link, which is not followed"),
+            _ => error,
+        });
+    }
+    // SAFETY: it was opened just now, and nobody else knows it.
+    Ok(unsafe { File::from_raw_fd(opened) })
+}
+
 /// Has a write beyond the limit of file sizes fail, as it does on a full disk, and not end the daemon.
-#[cfg(feature = "chapp")]
+#[cfg(feature = "clerks")]
 pub(super) fn endure_file_limit() {
     // SAFETY: it takes plain numbers, and no handler of ours is called.
     let _ = unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
@@ -151,7 +191,7 @@ impl Identity {
     }
 
     /// Gives what is at this path to it.
-    #[cfg(feature = "chapp")]
+    #[cfg(feature = "clerks")]
     pub(super) fn own(&self, path: &Path) -> io::Result<()> {
         let user = self.user.as_ref().map(|(_, id)| *id);
         std::os::unix::fs::chown(path, user, Some(self.group))

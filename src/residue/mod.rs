@@ -30,3 +30,5 @@ pub mod reply;
 pub mod request;
 pub mod server;
 pub mod store;
+#[cfg(test)]
+mod vectors;

@@ -32,15 +32,22 @@ impl Engine {
 }
 
 /// The doors that there may be.
-const DOORS: [&str; 3] = ["lekt", "fmltp", "chapp"];
+const DOORS: [&str; 6] = ["lekt", "fmltp", "chapp", "residue", "residue-token", "residue-log"];
 
-/// What closes all doors but LEKT, whose default addresses tests must not take.
-pub const CLOSED: &[&str] = match (cfg!(feature = "fmltp"), cfg!(feature = "chapp")) {
-    (true, true) => &["--fmltp", "off", "--chapp", "off"],
-    (true, false) => &["--fmltp", "off"],
-    (false, true) => &["--chapp", "off"],
-    (false, false) => &[],
-};
+/// What closes all doors but LEKT, whose default addresses tests must not take. Those that are not built in may be said
+/// to be closed, too.
+pub const CLOSED: &[&str] = &[
+    "--fmltp",
+    "off",
+    "--chapp",
+    "off",
+    "--residue",
+    "off",
+    "--residue-token",
+    "off",
+    "--residue-log",
+    "off",
+];
 
 /// A daemon that runs until the test is over.
 pub struct Daemon {

@@ -11,20 +11,26 @@ pub mod chapp;
 #[cfg(feature = "chapp")]
 pub mod chapp_told;
 pub mod daemon;
+pub mod disk;
 #[cfg(feature = "fmltp")]
 pub mod fmltp;
 #[cfg(feature = "fmltp")]
 pub mod fmltp_keys;
+pub mod handed_over;
 pub mod place;
 pub mod process;
 pub mod random;
 pub mod raw;
+#[cfg(feature = "residue")]
+pub mod reporter;
 
 use std::time::Duration;
 
 pub use answer::{Seen, ip, who};
 pub use bytes::*;
 pub use daemon::{CLOSED, Daemon, Engine};
+pub use disk::Disk;
+pub use handed_over::handed_over;
 pub use place::Place;
 pub use raw::Raw;
 

@@ -23,6 +23,11 @@ pub fn status(pid: u32, field: &str) -> String {
     line.unwrap_or_else(|| panic!("no {field} in {text}")).trim().to_owned()
 }
 
+/// Whether the tests run as root, who can become somebody else.
+pub fn is_root() -> bool {
+    status(std::process::id(), "Uid").starts_with("0\t")
+}
+
 /// Waits until the system says so. Only for what no socket or pipe can tell.
 #[track_caller]
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

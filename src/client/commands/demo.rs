@@ -229,7 +229,7 @@ impl Daemon {
         let mut command = Command::new("sh");
         command.arg("-c").arg(KEEPER).arg(program()).args(["--lekt", "127.0.0.1:0", "-q"]);
         // They have no part in the story, and their default addresses may be another daemon's.
-        command.args(["--fmltp", "off", "--chapp", "off"]);
+        command.args(["--fmltp", "off", "--chapp", "off", "--residue", "off"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|cause| Error::local("start a shell", cause))?;
         let stdout = child.stdout.take();

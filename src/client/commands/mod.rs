@@ -14,6 +14,8 @@ mod inbox;
 #[cfg(feature = "chapp")]
 mod introduce;
 mod json;
+#[cfg(feature = "residue")]
+mod keygen;
 mod line;
 mod list;
 mod names;
@@ -21,9 +23,9 @@ mod names;
 mod passwd;
 #[cfg(feature = "chapp")]
 mod post;
-#[cfg(any(feature = "chapp", feature = "fmltp"))]
+#[cfg(any(feature = "chapp", feature = "fmltp", feature = "residue"))]
 mod probe;
-#[cfg(feature = "fmltp")]
+#[cfg(any(feature = "fmltp", feature = "residue"))]
 mod prompt;
 mod screen;
 mod watch;
@@ -104,14 +106,28 @@ macro_rules! fmltp_commands {
     };
 }
 
+/// The commands that are there with the door Residue only.
+#[cfg(feature = "residue")]
+macro_rules! residue_commands {
+    () => {
+        "    keygen     make the key pair of a server of the door Residue\n"
+    };
+}
+#[cfg(not(feature = "residue"))]
+macro_rules! residue_commands {
+    () => {
+        ""
+    };
+}
+
 /// The commands that are there with any door that can be probed.
-#[cfg(any(feature = "chapp", feature = "fmltp"))]
+#[cfg(any(feature = "chapp", feature = "fmltp", feature = "residue"))]
 macro_rules! probe_command {
     () => {
         "    probe      shake hands with a server, and tell how each step goes\n"
     };
 }
-#[cfg(not(any(feature = "chapp", feature = "fmltp")))]
+#[cfg(not(any(feature = "chapp", feature = "fmltp", feature = "residue")))]
 macro_rules! probe_command {
     () => {
         ""
@@ -133,6 +149,7 @@ Commands:
 ",
     chapp_commands!(),
     fmltp_commands!(),
+    residue_commands!(),
     probe_command!(),
     "    help       print this, or the help of a command
 
@@ -200,7 +217,9 @@ fn find(name: &str) -> Result<Command, Error> {
         "inbox" => inbox::run,
         #[cfg(feature = "fmltp")]
         "passwd" => passwd::run,
-        #[cfg(any(feature = "chapp", feature = "fmltp"))]
+        #[cfg(feature = "residue")]
+        "keygen" => keygen::run,
+        #[cfg(any(feature = "chapp", feature = "fmltp", feature = "residue"))]
         "probe" => probe::run,
         other => {
             let other = crate::wire::text::Printable(other);

@@ -9,7 +9,7 @@ use getopts::{Matches, Options};
 use super::line::{self, Asked, Parsed};
 use super::{prompt, screen};
 use crate::client::error::Error;
-use crate::fmltp::users::{Name, Outcome};
+use crate::fmltp::users::{Name, Outcome, Password};
 use crate::wire::text::Printable;
 use file::UsersFile;
 
@@ -64,7 +64,9 @@ fn task(matches: &Matches) -> Result<Task, Error> {
 fn set(file: &UsersFile, name: &Name) -> Result<(), Error> {
     // What is wrong with the file is told before anybody types a password.
     file.read_or_begin()?;
-    let password = prompt::password(name)?;
+    let password = prompt::new(&format!("New password of {name}: "), "password", |typed| {
+        Password::parse(typed).map_err(|error| Error::Unfit(error.to_string()))
+    })?;
     let hash = password.hash().map_err(|error| Error::Unfit(format!("cannot make a hash: {error}")))?;
     drop(password);
     let outcome = file.edit(|draft| Ok(draft.set(name, &hash)))?;

@@ -5,6 +5,8 @@ mod chapp;
 #[cfg(feature = "fmltp")]
 mod fmltp;
 mod report;
+#[cfg(feature = "residue")]
+mod residue;
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -30,6 +32,8 @@ struct Door {
     name: &'static str,
     /// Where a server listens unless it is told otherwise.
     port: u16,
+    /// The options that not every door has.
+    options: &'static [&'static str],
     run: fn(&Matches, Plan) -> Result<(), Error>,
 }
 
@@ -45,13 +49,15 @@ struct Plan {
 
 const DOORS: &[Door] = &[
     #[cfg(feature = "fmltp")]
-    Door { name: "fmltp", port: fmltp::PORT, run: fmltp::run },
+    Door { name: "fmltp", port: fmltp::PORT, options: &["name", "user"], run: fmltp::run },
     #[cfg(feature = "chapp")]
-    Door { name: "chapp", port: net::CHAPP_PORT, run: chapp::run },
+    Door { name: "chapp", port: net::CHAPP_PORT, options: &["name"], run: chapp::run },
+    #[cfg(feature = "residue")]
+    Door { name: "residue", port: residue::PORT, options: residue::OPTIONS, run: residue::run },
 ];
 
 pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
-    let names = DOORS.iter().map(|door| door.name).collect::<Vec<_>>().join(" or ");
+    let names = names();
     let ports: Vec<_> = DOORS.iter().map(|door| format!("{} for {}", door.port, door.name)).collect();
     let brief = format!("{BRIEF}\nDOOR is {names}; the port is {}.", ports.join(", "));
     let matches = match line::parse(options(), arguments, 2, &brief)? {
@@ -69,9 +75,29 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<Asked, Error> {
         return Err(Error::Usage("SERVER has to be given, as HOST or HOST:PORT".to_owned()));
     };
     let server = net::place(server, Some(door.port))?;
+    if let Some((option, other)) = foreign(&matches, door) {
+        return Err(Error::Usage(format!("--{option} is for the door {other}")));
+    }
     let timeout = line::seconds(&matches, "timeout", TIMEOUT)?;
     let format = if matches.opt_present("json") { Format::Json } else { Format::Lines(Colours::of_stdout()) };
     (door.run)(&matches, Plan { server, timeout, format }).map(|()| Asked::Done)
+}
+
+/// All doors, as one says them.
+fn names() -> String {
+    let names: Vec<_> = DOORS.iter().map(|door| door.name).collect();
+    match names.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// An option that is given and is for another door, and that door.
+fn foreign(matches: &Matches, door: &Door) -> Option<(&'static str, &'static str)> {
+    let others = DOORS.iter().flat_map(|other| other.options.iter().map(|option| (*option, other.name)));
+    let mut foreign = others.filter(|(option, _)| !door.options.contains(option));
+    foreign.find(|(option, _)| matches.opt_present(option))
 }
 
 fn options() -> Options {
@@ -83,6 +109,8 @@ fn options() -> Options {
         "fmltp: log in as USER; the password is asked for, or is a line of standard input",
         "USER",
     );
+    #[cfg(feature = "residue")]
+    residue::options(&mut options);
     let name =
         "what to say of ourselves (default for fmltp FlexMusic,0.0.0, for chapp probe- and our address)";
     options

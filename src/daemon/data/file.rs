@@ -10,7 +10,8 @@ use redb::backends::FileBackend;
 use redb::{Builder, Database, ReadableDatabase as _, TableDefinition};
 
 use super::draft::Draft;
-use super::{directory, tables};
+use super::tables;
+use crate::daemon::directory;
 
 /// For nobody but who keeps it.
 const MODE: u32 = 0o600;

@@ -4,17 +4,15 @@
 //! writing is tried again and again. One that is damaged, or that somebody else has open, is told of at the start,
 //! and is left as it is.
 
-pub(super) mod directory;
 mod draft;
 mod file;
 mod tables;
 
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::system::{self, Identity};
-use super::{Exit, Failure};
+use super::{Exit, Failure, directory, may_pass};
 use crate::chapp::store::{Store, StoreError, Work};
 use file::{Obstacle, Scrutiny};
 use tables::{Access, Setback};
@@ -169,18 +167,6 @@ fn look_through(path: &Path) -> Result<Found, Obstacle> {
 fn open(path: &Path) -> Result<redb::Database, Obstacle> {
     path.parent().map_or(Ok(()), |directory| directory::create(directory, None))?;
     file::open(path)
-}
-
-/// Whether this may be over one day, and is no reason not to begin.
-fn may_pass(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::PermissionDenied
-            | ErrorKind::ReadOnlyFilesystem
-            | ErrorKind::StorageFull
-            | ErrorKind::QuotaExceeded
-            | ErrorKind::FileTooLarge
-    )
 }
 
 fn failure(path: &Path, obstacle: Obstacle) -> Failure {

@@ -1,8 +1,8 @@
-use std::fs;
 use std::ops::{Bound, ControlFlow};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fs, io};
 
 use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};

@@ -1,7 +1,5 @@
 //! The options of the door chapp.
 
-use std::path::PathBuf;
-
 use getopts::{Matches, Options as Getopts};
 
 use super::read::number;
@@ -10,11 +8,9 @@ use crate::daemon::Failure;
 /// For how many days a name is kept that is not seen, unless it is said.
 const NAME_DAYS: u32 = 30;
 
-/// What is kept of it, and where.
+/// What is kept of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keeping {
-    /// The directory that was named for it.
-    pub data: Option<PathBuf>,
     /// For how many days a name is kept that is not seen; 0: for ever.
     pub name_days: u32,
 }
@@ -27,22 +23,12 @@ pub(super) fn declare(all: &mut Getopts) {
         "days for which a chapp name is kept that is not seen, 0 to 3650, 0 is for ever (default 30)",
         "DAYS",
     );
-    all.optopt(
-        "",
-        "data",
-        "keep chapp names and messages in this directory, which is made where it is missing (default $STATE_DIRECTORY, or rollcalld in $XDG_STATE_HOME, or ~/.local/state/rollcalld)",
-        "DIR",
-    );
 }
 
 pub(super) fn read(matches: &Matches) -> Result<Keeping, Failure> {
     let days = number(matches, "chapp-name-days", 0..=3650)?;
     let name_days = days.and_then(|days| u32::try_from(days).ok()).unwrap_or(NAME_DAYS);
-    let data = matches.opt_str("data").map(PathBuf::from);
-    if data.as_ref().is_some_and(|data| data.as_os_str().is_empty()) {
-        return Err(Failure::usage("--data takes a directory, not \"\""));
-    }
-    Ok(Keeping { data, name_days })
+    Ok(Keeping { name_days })
 }
 
 pub(super) fn rows(keeping: &Keeping) -> [(&'static str, String); 1] {

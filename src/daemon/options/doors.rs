@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+#[cfg(feature = "clerks")]
+use std::path::PathBuf;
 
 use getopts::{Matches, Options as Getopts};
 
@@ -9,7 +11,11 @@ use getopts::{Matches, Options as Getopts};
 use super::chapp::{self, Keeping};
 #[cfg(feature = "fmltp")]
 use super::fmltp::{self, Login};
+#[cfg(feature = "clerks")]
+use super::read::path;
 use super::read::seconds;
+#[cfg(feature = "residue")]
+use super::residue::{self, Residue};
 use crate::daemon::Failure;
 use crate::door::{ABSENT, DoorSettings, Kind};
 
@@ -26,6 +32,12 @@ pub struct Doors {
     /// What is kept for the door chapp.
     #[cfg(feature = "chapp")]
     pub keeping: Keeping,
+    /// What is set for the doors of Residue.
+    #[cfg(feature = "residue")]
+    pub residue: Residue,
+    /// The directory that was named for what outlives the daemon.
+    #[cfg(feature = "clerks")]
+    pub data: Option<PathBuf>,
 }
 
 /// Where a door is listened on.
@@ -64,7 +76,19 @@ pub(super) fn declare(all: &mut Getopts) {
     fmltp::declare(all);
     #[cfg(feature = "chapp")]
     chapp::declare(all);
+    #[cfg(feature = "residue")]
+    residue::declare(all);
+    #[cfg(feature = "clerks")]
+    all.optopt("", "data", DATA, "DIR");
 }
+
+/// What is kept, where it is.
+#[cfg(all(feature = "chapp", feature = "residue"))]
+const DATA: &str = "keep chapp names and messages, and logs, in this directory, which is made where it is missing (default $STATE_DIRECTORY, or rollcalld in $XDG_STATE_HOME, or ~/.local/state/rollcalld)";
+#[cfg(all(feature = "chapp", not(feature = "residue")))]
+const DATA: &str = "keep chapp names and messages in this directory, which is made where it is missing (default $STATE_DIRECTORY, or rollcalld in $XDG_STATE_HOME, or ~/.local/state/rollcalld)";
+#[cfg(all(feature = "residue", not(feature = "chapp")))]
+const DATA: &str = "keep logs in this directory, which is made where it is missing (default $STATE_DIRECTORY, or rollcalld in $XDG_STATE_HOME, or ~/.local/state/rollcalld)";
 
 /// Declares what the help does not tell: a door that is not built in may be said to be off, so that one command line
 /// does for all builds.
@@ -84,7 +108,13 @@ pub(super) fn read(matches: &Matches) -> Result<Doors, Failure> {
         login: fmltp::login(matches)?,
         #[cfg(feature = "chapp")]
         keeping: chapp::read(matches)?,
+        #[cfg(feature = "residue")]
+        residue: residue::read(matches)?,
+        #[cfg(feature = "clerks")]
+        data: path(matches, "data", "a directory")?,
     };
+    #[cfg(feature = "residue")]
+    residue::close_together(&mut doors.addresses);
     if doors.addresses.iter().all(|(_, addresses)| *addresses == Addresses::Off) {
         let off: Vec<_> = Kind::ALL.iter().map(|kind| format!("--{} off", kind.name())).collect();
         return Err(Failure::usage(format!("with {} there is no door left to listen on", off.join(" and "))));
@@ -97,6 +127,8 @@ pub(super) fn read(matches: &Matches) -> Result<Doors, Failure> {
     for (kind, addresses) in &doors.addresses {
         addresses.of(*kind).into_iter().try_for_each(|address| doors.may_be_at(*kind, address))?;
     }
+    let is_open = |kind| doors.addresses.iter().any(|(one, at)| *one == kind && *at != Addresses::Off);
+    doors.may_be_together(is_open)?;
     if let Some(timeout) = seconds(matches, "handshake-timeout", 1..=3600)? {
         doors.settings.lekt.handshake_timeout = timeout;
     }
@@ -137,7 +169,17 @@ impl Doors {
             // Nobody can log in there: who can reach it may take part.
             #[cfg(feature = "chapp")]
             Kind::Chapp => Ok(()),
+            #[cfg(feature = "residue")]
+            Kind::Residue | Kind::ResidueToken | Kind::ResidueLog => Ok(()),
         }
+    }
+
+    /// Whether the doors that are open are of use together.
+    pub(in crate::daemon) fn may_be_together(&self, is_open: impl Fn(Kind) -> bool) -> Result<(), Failure> {
+        #[cfg(feature = "residue")]
+        self.residue.may_open(&is_open)?;
+        let _ = is_open;
+        Ok(())
     }
 
     /// The options that open a door to others at this port.
@@ -149,6 +191,8 @@ impl Doors {
             Kind::Fmltp => opening + self.login.missing(),
             #[cfg(feature = "chapp")]
             Kind::Chapp => opening,
+            #[cfg(feature = "residue")]
+            Kind::Residue | Kind::ResidueToken | Kind::ResidueLog => opening,
         }
     }
 
@@ -161,7 +205,7 @@ impl Doors {
     pub(in crate::daemon) fn rows(&self) -> Vec<(&'static str, String)> {
         let lekt = &self.settings.lekt;
         #[cfg_attr(
-            not(any(feature = "chapp", feature = "fmltp")),
+            not(any(feature = "chapp", feature = "fmltp", feature = "residue")),
             expect(unused_mut, reason = "there is nothing to add")
         )]
         let mut rows = vec![
@@ -172,6 +216,8 @@ impl Doors {
         rows.extend(fmltp::rows(&self.settings.fmltp, &self.login));
         #[cfg(feature = "chapp")]
         rows.extend(chapp::rows(&self.keeping));
+        #[cfg(feature = "residue")]
+        rows.extend(residue::rows(&self.residue));
         rows
     }
 }

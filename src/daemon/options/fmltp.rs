@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use getopts::{Matches, Options as Getopts};
 
-use super::read::seconds;
+use super::read::{seconds, yes_or_no};
 use crate::daemon::Failure;
 use crate::fmltp::server::Settings;
 use crate::fmltp::version::Greeting;
@@ -116,13 +116,12 @@ pub(super) fn rows(settings: &Settings, login: &Login) -> [(&'static str, String
         Login::Users(path) => path.display().to_string(),
         Login::OnThisMachine | Login::Open => "none".to_owned(),
     };
-    let said = |yes| if yes { "yes" } else { "no" }.to_owned();
     [
         ("fmltp-users", users),
-        ("fmltp-open", said(*login == Login::Open)),
+        ("fmltp-open", yes_or_no(*login == Login::Open)),
         ("fmltp-name", settings.greeting.to_string()),
         ("fmltp-timeout", settings.step_limit.as_secs().to_string()),
         ("fmltp-cooldown", settings.cooldown.length.as_secs().to_string()),
-        ("fmltp-cooldown-loopback", said(settings.cooldown.loopback)),
+        ("fmltp-cooldown-loopback", yes_or_no(settings.cooldown.loopback)),
     ]
 }

@@ -6,6 +6,8 @@ mod doors;
 #[cfg(feature = "fmltp")]
 mod fmltp;
 mod read;
+#[cfg(feature = "residue")]
+mod residue;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -21,6 +23,8 @@ pub use doors::{Addresses, Doors};
 #[cfg(feature = "fmltp")]
 pub use fmltp::Login;
 use read::{cores, count, number, told};
+#[cfg(feature = "residue")]
+pub use residue::{KeyFile, Logging, Policy, Residue};
 
 /// The most clients that can be asked for: far below what the 24-bit counts of LEKT can say.
 pub const MAX_CLIENTS: usize = 1_048_576;
@@ -78,11 +82,11 @@ fn getopts() -> Getopts {
     );
     all.optopt("", "loops", "poll loops of the engine \"events\", 1 to 256 (default one per core)", "N");
     all.optopt("", "workers", "threads that change the roll, 1 to 256 (default 1)", "N");
-    #[cfg(feature = "fmltp")]
+    #[cfg(feature = "toil")]
     all.optopt(
         "",
         "slow-workers",
-        "threads of low priority for what is slow: key exchanges and passwords, 1 to 256 (default one less than cores)",
+        "threads of low priority for what is slow: key exchanges, passwords and long packets, 1 to 256 (default one less than cores)",
         "N",
     );
     all.optopt(
@@ -177,7 +181,7 @@ fn loops(matches: &Matches) -> Result<NonZeroUsize, Failure> {
 
 /// How many threads do what is slow; the option is there where a door has something slow to do.
 fn slow_workers(matches: &Matches) -> Result<NonZeroUsize, Failure> {
-    let said = if cfg!(feature = "fmltp") { count(matches, "slow-workers")? } else { None };
+    let said = if cfg!(feature = "toil") { count(matches, "slow-workers")? } else { None };
     Ok(said.unwrap_or_else(spare_cores))
 }
 

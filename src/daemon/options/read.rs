@@ -2,6 +2,8 @@
 
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
+#[cfg(feature = "clerks")]
+use std::path::PathBuf;
 use std::time::Duration;
 
 use getopts::{Fail, Matches};
@@ -46,6 +48,21 @@ pub(super) fn seconds(
     range: RangeInclusive<usize>,
 ) -> Result<Option<Duration>, Failure> {
     Ok(number(matches, name, range)?.map(|number| Duration::from_secs(number as u64)))
+}
+
+/// The path of something, which the message calls `what`.
+#[cfg(feature = "clerks")]
+pub(super) fn path(matches: &Matches, name: &str, what: &str) -> Result<Option<PathBuf>, Failure> {
+    match matches.opt_str(name) {
+        Some(path) if path.is_empty() => Err(Failure::usage(format!("--{name} takes {what}, not \"\""))),
+        path => Ok(path.map(PathBuf::from)),
+    }
+}
+
+/// A setting that there is or is not, to be shown.
+#[cfg(feature = "toil")]
+pub(super) fn yes_or_no(there: bool) -> String {
+    if there { "yes" } else { "no" }.to_owned()
 }
 
 /// How many threads of a kind.

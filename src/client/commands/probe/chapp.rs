@@ -19,9 +19,6 @@ use crate::client::server::unix_time;
 use crate::wire::text::Printable;
 
 pub(super) fn run(matches: &Matches, plan: Plan) -> Result<(), Error> {
-    if matches.opt_defined("user") && matches.opt_present("user") {
-        return Err(Error::Usage("--user is for the door fmltp".to_owned()));
-    }
     let name = match chapp::own_name(matches)? {
         Some(name) => name,
         None => made_up(&plan.server)?,

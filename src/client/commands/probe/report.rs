@@ -136,7 +136,7 @@ fn printable(value: &Value) -> String {
 fn line(colours: Colours, name: &str, outcome: Outcome, took: Duration, about: &str) -> String {
     let outcome = colours.paint(outcome.style(), format_args!("{:<7}", outcome.name()));
     let took = colours.paint(Style::Dim, format_args!("{:>8.1} ms", milliseconds(took)));
-    format!("{name:<10}  {outcome}  {took}  {about}").trim_end().to_owned()
+    format!("{name:<11}  {outcome}  {took}  {about}").trim_end().to_owned()
 }
 
 /// With three digits behind the point.
@@ -161,12 +161,12 @@ mod tests {
         let line = |name, outcome, micros, about| {
             line(Colours::Off, name, outcome, Duration::from_micros(micros), about)
         };
-        assert_eq!(line("connect", Outcome::Done, 240, "there"), "connect     done          0.2 ms  there");
+        assert_eq!(line("connect", Outcome::Done, 240, "there"), "connect      done          0.2 ms  there");
         assert_eq!(
             line("server key", Outcome::Failed, 10_000_049, "x"),
-            "server key  failed    10000.0 ms  x"
+            "server key   failed    10000.0 ms  x"
         );
-        assert_eq!(line("login", Outcome::Skipped, 0, ""), "login       skipped       0.0 ms");
+        assert_eq!(line("login", Outcome::Skipped, 0, ""), "login        skipped       0.0 ms");
     }
 
     #[test]

@@ -6,19 +6,20 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::daemon::Failure;
-use crate::daemon::system::Identity;
+use super::Failure;
+use super::system::Identity;
 
 /// For nobody but who keeps it.
 const MODE: u32 = 0o700;
 
-/// The directory: the one that was named, or else the one that the environment is about.
-pub(in crate::daemon) fn find(named: Option<&Path>) -> Result<PathBuf, Failure> {
+/// The directory: the one that was named, or else the one that the environment is about. `what` is to be kept in it, and
+/// `otherwise` is the option by which there would be nothing to keep.
+pub(super) fn find(named: Option<&Path>, what: &str, otherwise: &str) -> Result<PathBuf, Failure> {
     choose(named, |variable| std::env::var_os(variable)).ok_or_else(|| {
-        Failure::usage(
-            "there is no directory to keep names and messages in, as HOME is not set: name one with --data, or \
-             close the door with --chapp off",
-        )
+        Failure::usage(format!(
+            "there is no directory to keep {what} in, as HOME is not set: name one with --data, or close the door \
+             with {otherwise}"
+        ))
     })
 }
 
@@ -39,7 +40,7 @@ fn choose(named: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> 
 }
 
 /// Makes the directory where it is not there, and the ones that it is in. They are for whoever the daemon is to become.
-pub(in crate::daemon) fn create(path: &Path, identity: Option<&Identity>) -> io::Result<()> {
+pub(super) fn create(path: &Path, identity: Option<&Identity>) -> io::Result<()> {
     let missing: Vec<_> = path.ancestors().take_while(|part| !is_there(part)).collect();
     DirBuilder::new().recursive(true).mode(MODE).create(path)?;
     if let Some(identity) = identity {

@@ -1,0 +1,272 @@
+//! What a question is answered, by the first of the rules that fits ("Connection errors", "Tokens", "Logs").
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::client::Origin;
+use super::health::Health;
+use super::loggers::Loggers;
+use super::logs::Batch;
+use super::marks::Fate;
+use super::registry::Registry;
+use super::source::Source;
+use crate::residue::books::{Clients, Codes, DEFAULT_LIFE};
+use crate::residue::cipher::{KeySize, Mark};
+use crate::residue::desk::{Entry, Newcomer, Pass, Port, Question, Verdict};
+use crate::residue::item::is_logger_name;
+use crate::residue::random::RandomError;
+use crate::residue::reply::{ConnectError, TokenError};
+use crate::residue::store::{Packet, Portion};
+use crate::roll::Applicant;
+use crate::session::{Caller, Moment};
+
+/// The door through which clients come, as the roll knows it.
+const DOOR: &str = "residue";
+/// What counts as no access code at all.
+const NO_CODE: &str = "default";
+/// How many IDs are drawn for a client until one is free: there are 26 to the power of 16.
+const DRAWS: usize = 8;
+
+/// All that the clerk has at hand while he deals with the cases of one go.
+pub(super) struct Hearing<'a> {
+    pub(super) moment: Moment,
+    pub(super) registry: &'a mut Registry,
+    pub(super) loggers: &'a mut Loggers,
+    pub(super) source: &'a mut dyn Source,
+    pub(super) chance: &'a mut Health,
+    pub(super) clients: &'a Clients,
+    pub(super) codes: &'a Codes,
+    /// The logs that are to be written.
+    pub(super) batch: Batch,
+}
+
+impl Hearing<'_> {
+    /// What is to be said; none: it will be said when the logs are written.
+    pub(super) fn judge(&mut self, from: Caller, question: Question) -> Option<Verdict> {
+        Some(match question {
+            Question::Key { id } => Verdict::Key(self.registry.pass(&id)),
+            Question::Hello { who, size } => self.hello(who, size),
+            Question::Acknowledge { pass, mark, address } => {
+                self.once(from, &pass, mark, Port::Connect, |this| this.acknowledge(&pass, address))
+            }
+            Question::Touch { pass, mark } => {
+                self.once(from, &pass, mark, Port::Connect, |this| this.touch(&pass))
+            }
+            Question::Invalid { pass, mark, port } => {
+                let note = |this: &mut Self| match port {
+                    Port::Connect | Port::Token => Verdict::Noted,
+                    Port::Log => this.unreadable(&pass),
+                };
+                match self.once(from, &pass, mark, port, note) {
+                    // It has come before.
+                    Verdict::Refused(_) | Verdict::TokenRefused(_) | Verdict::NotLogged => note(self),
+                    verdict => verdict,
+                }
+            }
+            Question::Unreadable { pass } => self.unreadable(&pass),
+            Question::AskToken { pass, mark, logger, access_code } => {
+                let code = access_code.unwrap_or_default();
+                self.once(from, &pass, mark, Port::Token, |this| this.give_token(&pass, logger, &code))
+            }
+            Question::CheckToken { pass, mark, logger, token } => {
+                self.once(from, &pass, mark, Port::Token, |this| this.check_token(&pass, &logger, &token))
+            }
+            Question::Log { pass, mark, text, entries } => {
+                return self.log(from, pass, mark, text, entries);
+            }
+        })
+    }
+
+    /// Serves a packet that is no log, unless it was seen before; whatever comes of it, it is seen now
+    /// ("Repeated packets").
+    fn once(
+        &mut self,
+        from: Caller,
+        pass: &Pass,
+        mark: Mark,
+        port: Port,
+        serve: impl FnOnce(&mut Self) -> Verdict,
+    ) -> Verdict {
+        if let Some(changed) = self.hear(from, pass, port) {
+            return changed;
+        }
+        if self.registry.fate(pass, mark).is_some() {
+            return match port {
+                Port::Connect => Verdict::Refused(ConnectError::Invalid),
+                Port::Token => Verdict::TokenRefused(TokenError::NoLogger),
+                Port::Log => Verdict::NotLogged,
+            };
+        }
+        let verdict = serve(self);
+        self.registry.remember(self.moment.now, pass, mark, Fate::Unwritten);
+        verdict
+    }
+
+    /// A client that may not log hears of that, whatever it sends ("Logs").
+    fn unreadable(&mut self, pass: &Pass) -> Verdict {
+        match self.registry.owner(pass) {
+            None => Verdict::Changed(self.registry.pass(&pass.id)),
+            Some(client) if client.is_acknowledged() => Verdict::Noted,
+            Some(_) => Verdict::NoClient,
+        }
+    }
+
+    /// Notes by which connection a client was heard, or says that its life is over.
+    fn hear(&mut self, from: Caller, pass: &Pass, port: Port) -> Option<Verdict> {
+        match self.registry.owner(pass) {
+            Some(client) => {
+                client.heard_by(port, from);
+                None
+            }
+            None => Some(Verdict::Changed(self.registry.pass(&pass.id))),
+        }
+    }
+
+    /// "Hello", "Managed clients".
+    fn hello(&mut self, who: Newcomer, size: KeySize) -> Verdict {
+        let begun = match who {
+            Newcomer::Unknown => self.begin_unknown(size),
+            Newcomer::Managed(id) => self.begin_managed(&id, size),
+        };
+        match begun {
+            Ok(pass) => pass.map_or(Verdict::Full, Verdict::Hello),
+            Err(error) => {
+                self.chance.fails(self.moment.now, &error);
+                Verdict::Full
+            }
+        }
+    }
+
+    fn begin_unknown(&mut self, size: KeySize) -> Result<Option<Pass>, RandomError> {
+        for _ in 0..DRAWS {
+            let id = self.source.id()?;
+            if self.registry.client(&id).is_none() && self.clients.key(&id).is_none() {
+                let key = self.source.key(size)?;
+                self.chance.works();
+                return Ok(self.registry.begin(self.moment.now, &id.into(), key, Origin::Unknown));
+            }
+        }
+        Ok(None)
+    }
+
+    fn begin_managed(&mut self, id: &str, size: KeySize) -> Result<Option<Pass>, RandomError> {
+        // It may just have been taken out of the book.
+        let Some(public_key) = self.clients.key(id) else { return Ok(None) };
+        if self.registry.client(id).is_some_and(|client| client.is_alive() && client.is_managed()) {
+            return Ok(self.registry.pass(id));
+        }
+        let key = self.source.key(size)?;
+        self.chance.works();
+        let origin = Origin::Managed(Arc::clone(public_key));
+        Ok(self.registry.begin(self.moment.now, &id.into(), key, origin))
+    }
+
+    /// Type 2 ("Connection errors").
+    fn acknowledge(&mut self, pass: &Pass, address: SocketAddr) -> Verdict {
+        let Some(client) = self.registry.owner(pass).filter(|client| client.is_alive()) else {
+            return Verdict::Refused(ConnectError::NotConnected);
+        };
+        if client.is_acknowledged() && !client.is_managed() {
+            return Verdict::Refused(ConnectError::AlreadyAcknowledged);
+        }
+        self.establish(pass, Some(address))
+    }
+
+    /// Type 3 ("Connection errors").
+    fn touch(&mut self, pass: &Pass) -> Verdict {
+        match self.registry.owner(pass) {
+            Some(client) if client.is_acknowledged() => self.establish(pass, None),
+            Some(client) if client.is_alive() => Verdict::Refused(ConnectError::NotAcknowledged),
+            _ => Verdict::Refused(ConnectError::Dead),
+        }
+    }
+
+    /// "Established". Who comes from an address is put on the roll, if he is not there.
+    fn establish(&mut self, pass: &Pass, address: Option<SocketAddr>) -> Verdict {
+        let since = self.moment.unix_time;
+        let name = || Some(Box::from(&*pass.id));
+        let applicant =
+            address.map(|address| Applicant { door: DOOR, address, name: name(), listing: None, since });
+        self.registry.establish(self.moment.now, pass, applicant);
+        Verdict::Established { date_created: since, age: self.registry.settings().age }
+    }
+
+    /// "Tokens".
+    fn give_token(&mut self, pass: &Pass, logger: Box<str>, code: &str) -> Verdict {
+        let settings = self.registry.settings();
+        let is_default = settings.default_code && (code.is_empty() || code == NO_CODE);
+        let life = if is_default { Some(DEFAULT_LIFE) } else { self.codes.life(&logger, code) };
+        let Some(client) = self.registry.owner(pass).filter(|client| client.is_acknowledged()) else {
+            return Verdict::TokenRefused(TokenError::Dead);
+        };
+        // Nobody can log to what is no name.
+        if !is_logger_name(&logger) {
+            return Verdict::TokenRefused(TokenError::NoLogger);
+        }
+        let Some(life) = life else { return Verdict::TokenRefused(TokenError::AccessCode) };
+        match self.source.token() {
+            Ok(token) => {
+                self.chance.works();
+                client.tokens.add(self.moment.now, logger, token.clone(), life);
+                Verdict::Token { token, life }
+            }
+            Err(error) => {
+                self.chance.fails(self.moment.now, &error);
+                Verdict::TokenRefused(TokenError::AccessCode)
+            }
+        }
+    }
+
+    /// "Tokens".
+    fn check_token(&mut self, pass: &Pass, logger: &str, token: &str) -> Verdict {
+        match self.registry.owner(pass).filter(|client| client.is_acknowledged()) {
+            None => Verdict::TokenRefused(TokenError::Dead),
+            Some(client) if client.tokens.is_good(self.moment.now, logger, token) => Verdict::TokenIsRight,
+            Some(_) => Verdict::TokenRefused(TokenError::Token),
+        }
+    }
+
+    /// "Logs".
+    fn log(
+        &mut self,
+        from: Caller,
+        pass: Pass,
+        mark: Mark,
+        text: Vec<u8>,
+        entries: Vec<Entry>,
+    ) -> Option<Verdict> {
+        if let Some(changed) = self.hear(from, &pass, Port::Log) {
+            return Some(changed);
+        }
+        if !self.registry.owner(&pass).is_some_and(|client| client.is_acknowledged()) {
+            return Some(Verdict::NoClient);
+        }
+        match self.registry.fate(&pass, mark) {
+            Some(Fate::Written) => return Some(Verdict::Logged),
+            Some(Fate::Unwritten) => return Some(Verdict::NotLogged),
+            None if self.batch.wait_for(&pass, mark, from) => return None,
+            None => {}
+        }
+        let portions = self.portions(&pass, entries);
+        if portions.is_empty() {
+            self.registry.remember(self.moment.now, &pass, mark, Fate::Unwritten);
+            return Some(Verdict::NotLogged);
+        }
+        self.batch.add(pass, mark, from, Packet { text, portions });
+        None
+    }
+
+    /// What may be written: the others are items that are not valid.
+    fn portions(&mut self, pass: &Pass, entries: Vec<Entry>) -> Vec<Portion> {
+        let (now, must_have) = (self.moment.now, self.registry.settings().require_token);
+        let Some(client) = self.registry.owner(pass) else { return Vec::new() };
+        let (loggers, codes) = (&mut *self.loggers, self.codes);
+        let has_token = |entry: &Entry| {
+            let token = entry.token.as_ref();
+            !must_have || token.is_some_and(|token| client.tokens.is_good(now, &entry.logger, token))
+        };
+        let may_log = |entry: &Entry| has_token(entry) && loggers.admit(codes, &entry.logger);
+        let admitted = entries.into_iter().filter(may_log);
+        admitted.map(|Entry { logger, line, .. }| Portion { logger, line }).collect()
+    }
+}
