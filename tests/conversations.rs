@@ -2,6 +2,7 @@
 //! left of it. `ROLLCALL_LONG` has all of the long ones tried, too.
 
 #![cfg(all(test, feature = "chapp", feature = "fmltp"))]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
 

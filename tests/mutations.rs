@@ -5,12 +5,12 @@
 //! `ROLLCALL_LONG` that no place of long ones is left out, and
 //! `ROLLCALL_CORPUS` where the golden bytes are to be written to, for fuzz/.
 
-#![cfg(all(test, feature = "chapp", feature = "fmltp"))]
+#![cfg(all(test, feature = "chapp", feature = "fmltp", feature = "residue"))]
 #![allow(unsafe_code, reason = "a counting allocator cannot be had without it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 // The file names what it is about as the library does.
-use rollcall::{chapp, fmltp, lekt, roll, session, wire};
+use rollcall::{chapp, fmltp, lekt, residue, roll, session, wire};
 
 #[path = "../src/fuzz/mod.rs"]
 #[allow(unreachable_pub, dead_code, reason = "it is the library's")]

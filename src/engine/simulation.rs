@@ -275,13 +275,13 @@ impl World {
         self.now = self.now.max(at);
         let happened = match next {
             Next::Timer(token) => Happened::Timer(token),
-            Next::ToClient(line) => self.to_client(line),
+            Next::ToClient(line) => self.at_client(line),
             Next::Knock(line) => {
                 self.knock(line);
                 Happened::Quiet
             }
             Next::ToServer(line) => {
-                self.to_server(line);
+                self.at_server(line);
                 Happened::Quiet
             }
             Next::Round(number) => {
@@ -292,7 +292,7 @@ impl World {
                 Happened::Inside
             }
             Next::Work(work) => {
-                self.work(work);
+                self.work(&work);
                 self.plan_rounds();
                 self.plan_work();
                 Happened::Inside
@@ -301,7 +301,7 @@ impl World {
         Some(happened)
     }
 
-    fn work(&mut self, work: Work) {
+    fn work(&mut self, work: &Work) {
         let clock = (self.now, self.unix_time);
         if let Some(after) = self.inside.hands.work(work, clock, &self.inside.house.published) {
             let at = self.soon(self.delays.thread);
@@ -317,7 +317,7 @@ impl World {
         self.plan_round(0);
     }
 
-    fn to_server(&mut self, number: usize) {
+    fn at_server(&mut self, number: usize) {
         let line = &mut self.lines[number];
         let Some(segment) = line.to_server.pop_front().filter(|_| !line.is_cut) else { return };
         if line.arrive(segment) {
@@ -339,7 +339,7 @@ impl World {
         self.plan(at, Next::ToClient(number));
     }
 
-    fn to_client(&mut self, number: usize) -> Happened {
+    fn at_client(&mut self, number: usize) -> Happened {
         let line = &mut self.lines[number];
         let Some(segment) = line.to_client.pop_front().filter(|_| !line.is_cut) else {
             return Happened::Quiet;

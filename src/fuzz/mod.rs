@@ -5,6 +5,7 @@
 
 mod golden;
 mod parsers;
+mod residue;
 mod sessions;
 
 /// One thing to throw bytes at.
@@ -41,6 +42,9 @@ pub const TARGETS: &[Target] = &[
     target("fmltp_token", parsers::fmltp_token, golden::fmltp_tokens),
     target("fmltp_command", parsers::fmltp_command, golden::fmltp_commands),
     target("fmltp_users", parsers::fmltp_users, golden::fmltp_users),
+    target("residue_packet", residue::packet, residue::packets),
+    target("residue_request", residue::request, residue::requests),
+    target("residue_item", residue::item, residue::items),
     Target { effort: 50, ..target("fmltp_client", parsers::fmltp_client, golden::fmltp_told) },
     Target { effort: 50, ..target("fmltp_session", sessions::fmltp, golden::fmltp_said) },
 ];

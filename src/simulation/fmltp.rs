@@ -60,7 +60,7 @@ impl Listener {
                 assert!((least..=most).contains(&count), "{count} there, not {least} to {most}");
             }
             Event::Refused(why) => {
-                assert!(stage.scene.is_ending || stage.scene.has_crashed, "refused: {why}")
+                assert!(stage.scene.is_ending || stage.scene.has_crashed, "refused: {why}");
             }
             _ => {}
         }

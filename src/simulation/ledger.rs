@@ -114,7 +114,7 @@ impl Witness {
 impl Clerk for Witness {
     fn deal(&mut self, moment: Moment, cases: Vec<Case>, office: &mut dyn Office) {
         self.dealt += 1;
-        if !cases.is_empty() && self.dealt % self.fails == 0 {
+        if !cases.is_empty() && self.dealt.is_multiple_of(self.fails) {
             self.maps.fail(Fault::Commit);
         }
         let note = |case: &Case| match &case.matter {

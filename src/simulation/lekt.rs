@@ -92,9 +92,9 @@ impl Guest {
             // The server waits in vain for the rest, or it is nothing from the beginning.
             let at = stage.random.below(out.len());
             if at < 5 {
-                out[at] ^= 1 << stage.random.below(8)
+                out[at] ^= 1 << stage.random.below(8);
             } else {
-                out.truncate(at)
+                out.truncate(at);
             }
             phase = Phase::Misbehaved;
         }

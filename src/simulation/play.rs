@@ -13,6 +13,7 @@ use super::trail::Trail;
 use crate::engine::Limits;
 use crate::engine::simulation::{Delays, Happened, LineId, Plan, World};
 use crate::lekt::server::LektDoor;
+use crate::roll::{Entry, Roll};
 use crate::session::Door;
 use crate::wire::random::Random;
 
@@ -236,7 +237,7 @@ impl Play {
             assert_eq!(self.scene.roll.len(), self.players.len(), "somebody is not there any more");
         }
         self.stop();
-        (self.trail.steps(), self.world.read(|roll| roll.joined()))
+        (self.trail.steps(), self.world.read(Roll::joined))
     }
 
     /// The daemon is killed, and begins anew.
@@ -326,7 +327,7 @@ impl Play {
         let stamp = self.world.read(|roll| (roll.joined(), roll.len()));
         if stamp != self.stamp {
             self.stamp = stamp;
-            let roll: Vec<_> = self.world.read(|roll| roll.entries().map(|entry| entry.address()).collect());
+            let roll: Vec<_> = self.world.read(|roll| roll.entries().map(Entry::address).collect());
             let count = roll.len();
             self.scene.roll = roll.into_iter().collect();
             assert_eq!(self.scene.roll.len(), count, "somebody is on the roll twice");

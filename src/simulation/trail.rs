@@ -54,7 +54,7 @@ impl Drop for Trail {
         for Step { number, at, what } in &self.steps {
             match what {
                 Happened::Said(line, bytes) => {
-                    eprintln!("  {number:5} {at:>12.3?} {line:?} {}", Escaped(bytes))
+                    eprintln!("  {number:5} {at:>12.3?} {line:?} {}", Escaped(bytes));
                 }
                 _ => eprintln!("  {number:5} {at:>12.3?} {what:?}"),
             }

@@ -134,9 +134,9 @@ impl Hands {
     }
 
     /// Does it, and says what the same one does next.
-    pub(super) fn work(&mut self, work: Work, clock: (Instant, i64), published: &Published) -> Option<Work> {
+    pub(super) fn work(&mut self, work: &Work, clock: (Instant, i64), published: &Published) -> Option<Work> {
         self.count += 1;
-        match work {
+        match *work {
             Work::Change => {
                 let Look::Task(first) = self.roll.look() else {
                     self.idle_workers += 1;
