@@ -10,6 +10,7 @@ use super::ledger::SharedLedger;
 use super::play::{End, Player, Scene, Stage};
 use crate::chapp::client::{Client, Event, Settings};
 use crate::chapp::name::Name;
+use crate::chapp::wire::told::Told;
 use crate::engine::simulation::LineId;
 
 /// Where the listeners of this door are among all.
@@ -194,7 +195,10 @@ impl Player for Person {
         loop {
             let taken = self.client.receive(stage.now(), &self.unread, &mut out);
             let taken = taken.unwrap_or_else(|fault| panic!("the server says what it may not say: {fault}"));
-            self.unread.drain(..taken);
+            let told: Vec<u8> = self.unread.drain(..taken).collect();
+            if let Ok(Told::Delivery(delivery)) = Told::parse(&told) {
+                assert_eq!(delivery.to, self.name, "somebody else's message");
+            }
             if taken == 0 {
                 break;
             }
