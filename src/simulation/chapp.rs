@@ -66,7 +66,8 @@ impl Person {
         match what {
             0 => {
                 stage.world.finish(line);
-                self.left.push((peer, soon));
+                // What he has little room for is said to him before he is listened to.
+                self.left.push((peer, soon + 20 * PARTING));
                 self.part(stage);
             }
             1 => {
@@ -113,7 +114,8 @@ impl Person {
         self.client.tick(stage.now(), &mut out);
         self.happen(stage);
         if self.line.is_none() && self.client.dial(stage.now()) {
-            self.line = Some(stage.connect(DOOR, self.ip, 100_000));
+            let room = stage.room(100, &[100_000]);
+            self.line = Some(stage.connect(DOOR, self.ip, room));
             self.client.connected(stage.now(), &mut out);
         }
         if let Some((line, _)) = self.line {

@@ -81,7 +81,7 @@ impl Guest {
     fn come(&mut self, stage: &mut Stage<'_>) {
         // Some share an address.
         let ip = Ipv4Addr::new(10, 0, 0, 1 + u8::try_from(self.number / 2).unwrap());
-        let room = [64, 300, 5000, 100_000][stage.random.below(4)];
+        let room = stage.room(4, &[64, 300, 5000, 100_000]);
         let (line, peer) = stage.connect(DOOR, ip, room);
         let port = (!stage.chance(5)).then_some(peer.port() + 1000);
         stage.scene.listings.insert(peer, Seen { ip, port });
@@ -108,8 +108,8 @@ impl Guest {
             view: BTreeMap::new(),
             is_narrow: room < 5000,
         }));
-        if stage.chance(6) {
-            stage.wake_between(0, 3000);
+        if stage.chance(3) {
+            stage.wake_between(0, 1000);
         }
     }
 
@@ -163,7 +163,7 @@ impl Player for Guest {
                 if visit.phase != Phase::Misbehaved
                     && !self.is_settled
                     && stage.may_leave()
-                    && stage.chance(5) =>
+                    && stage.chance(if visit.phase == Phase::Coming { 2 } else { 5 }) =>
             {
                 self.leave(stage);
                 stage.wake_between(0, 4000);

@@ -130,6 +130,12 @@ impl Stage<'_> {
         self.scene.manner == Manner::Restless
     }
 
+    /// How much the server may write to somebody before he has read some: to him who is quick perhaps very little.
+    pub(super) fn room(&mut self, little: usize, plenty: &[usize]) -> usize {
+        let is_quick = self.scene.longest_way < Duration::from_millis(600);
+        if is_quick && self.chance(3) { little } else { plenty[self.random.below(plenty.len())] }
+    }
+
     pub(super) fn chance(&mut self, of: usize) -> bool {
         self.random.below(of) == 0
     }
