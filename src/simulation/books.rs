@@ -23,6 +23,12 @@ impl Books {
         self.ledger.lock().forget_who_is_there();
     }
 
+    /// Nobody is there any more, of which the clerks have heard.
+    pub(super) fn close(&self) {
+        #[cfg(feature = "chapp")]
+        assert!(self.ledger.lock().is_nobody_there(), "the clerk still takes somebody for present");
+    }
+
     /// Adds the doors besides LEKT's, and says who keeps their books.
     pub(super) fn open(&self, doors: &mut Vec<Arc<dyn Door>>) -> Clerks {
         let mut clerks: Clerks = Vec::new();

@@ -30,6 +30,11 @@ impl Ledger {
         self.messages.get(name).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether nobody has a name now.
+    pub(super) fn is_nobody_there(&self) -> bool {
+        self.live.is_empty()
+    }
+
     /// The daemon begins anew.
     pub(super) fn forget_who_is_there(&mut self) {
         self.live.clear();

@@ -281,6 +281,7 @@ impl Play {
         self.go_on_until(end);
         assert!(self.world.has_ended(), "{} connections are left", self.world.connections());
         assert_eq!(self.world.usage().clients, 0, "connections that are gone are counted");
+        self.books.close();
     }
 
     fn go_on_until(&mut self, end: Instant) {
