@@ -203,7 +203,7 @@ fn the_oldest_of_too_many_tokens_goes(engine: Engine) {
     let mut client = Client::established(&daemon);
     // Each connection has pauses of its own.
     let mut token = |number: usize| {
-        if number % 4 == 0 {
+        if number.is_multiple_of(4) {
             client.hangs_up();
         }
         client.is_given_token(["app", "other"][number % 2], "").1
