@@ -1,12 +1,15 @@
 //! Rendezvous and presence for small servers.
 //!
 //! Clients knock at one lean daemon, shake hands, are kept on the roll while they stay alive, hear with
-//! each heartbeat who came and who went, and then talk to each other directly.
+//! each heartbeat who came and who went, and then talk to each other directly. By other doors they leave messages for each
+//! other, or logs.
 //!
 //! # The way data takes
 //!
 //! ```text
 //!     socket -> engine -> session -> (ask) -> workers -> roll -> journal -> session -> bytes -> engine -> socket
+//!                                    (ask) -> toil, on a thread of low priority -> session
+//!                                    (ask) -> clerk -> workers; database or log files; letters -> session
 //! ```
 //!
 //! Data goes round once, always the same way; nothing calls backwards.

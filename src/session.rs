@@ -170,6 +170,10 @@ pub enum Refusal {
     Full,
     /// There are as many connections from the client's address as there may be.
     Crowded,
+    /// There are as many connections from the client's address as there may be that are [`Standing::Pending`].
+    Pending,
+    /// There were as many new connections from the client's address lately as there may be.
+    Hasty,
     /// A session from the client's address has ended badly; it may try again after this time.
     CoolingDown(Duration),
 }
@@ -179,6 +183,8 @@ impl fmt::Display for Refusal {
         match self {
             Self::Full => f.write_str("the server is full"),
             Self::Crowded => f.write_str("too many connections from your address"),
+            Self::Pending => f.write_str("too many handshakes under way from your address"),
+            Self::Hasty => f.write_str("too many new connections from your address"),
             Self::CoolingDown(left) => write!(f, "try again in {} s", whole_seconds(*left)),
         }
     }
@@ -246,6 +252,8 @@ pub enum Event {
     EndOfStream,
     /// The daemon is about to end, and so is this, whatever the session makes of it.
     Shutdown,
+    /// Others need the place of a session that is not [`Standing::Settled`]: this is its end, whatever it makes of it.
+    GiveWay,
 }
 
 /// What a session cannot do itself: what changes the roll, and what is slow.

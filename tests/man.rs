@@ -3,6 +3,8 @@
 #![cfg(test)]
 
 mod common;
+#[cfg(feature = "residue")]
+mod man_residue;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -34,8 +36,8 @@ fn the_pages_are_clean_under_mandoc() {
     let pages = fs::read_dir(root().join("man")).unwrap().map(|entry| entry.unwrap().path());
     let pages: Vec<PathBuf> = pages.collect();
     assert!(
-        pages.len() >= 5,
-        "rollcalld(8), rollcall(1), lekt(7), fmltp(7) and chapp(7), but found {pages:?}"
+        pages.len() >= 6,
+        "rollcalld(8), rollcall(1), lekt(7), fmltp(7), chapp(7) and residue(7), but found {pages:?}"
     );
     match Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).args(&pages).output() {
         Ok(lint) => assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout)),
@@ -222,7 +224,7 @@ fn the_statuses_are_those_of_chapp_7() {
 
 #[test]
 fn the_headings_that_comments_refer_to_are_in_the_pages_of_the_protocols() {
-    for protocol in ["lekt", "fmltp", "chapp"] {
+    for protocol in ["lekt", "fmltp", "chapp", "residue"] {
         let page = page(&format!("{protocol}.7"));
         let headings: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix(".Ss ")).collect();
         let referred: Vec<_> =
@@ -248,6 +250,7 @@ fn is_built_in(name: &str) -> bool {
     match name {
         "probe" => cfg!(any(feature = "chapp", feature = "fmltp", feature = "residue")),
         "keygen" => cfg!(feature = "residue"),
+        "give-way" => cfg!(feature = "residue"),
         "passwd" => cfg!(feature = "fmltp"),
         "inbox" | "introduce" | "post" => cfg!(feature = "chapp"),
         "slow-workers" => cfg!(feature = "toil"),
@@ -391,7 +394,7 @@ fn words(line: &str) -> Vec<u8> {
 }
 
 /// Text, in which CR and LF are named.
-#[cfg(feature = "fmltp")]
+#[cfg(any(feature = "fmltp", feature = "residue"))]
 fn text(line: &str) -> Vec<u8> {
     line.replace("\\er", "\r").replace("\\en", "\n").into_bytes()
 }

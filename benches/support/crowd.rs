@@ -3,8 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::time::Duration;
 
 use mio::{Events, Interest, Poll, Token};
+use socket2::SockRef;
 
 use super::client::{Client, Goal, PATIENCE};
 use super::view::View;
@@ -82,6 +84,13 @@ impl Crowd {
             self.clients[number as usize] = None;
             self.present.remove(number);
         }
+    }
+
+    /// Lets client `number` leave without a goodbye: its connection is reset.
+    pub(crate) fn leave_by_reset(&mut self, number: u32) -> io::Result<()> {
+        SockRef::from(&self.client(number)?.stream).set_linger(Some(Duration::ZERO))?;
+        self.leave(number..number + 1);
+        Ok(())
     }
 
     /// Lets the witness look until it sees who is there, and nobody else.

@@ -61,7 +61,8 @@ impl Client {
         self.hear()
     }
 
-    fn hear(&mut self) -> io::Result<String> {
+    /// Waits for what the server says next.
+    pub(crate) fn hear(&mut self) -> io::Result<String> {
         let (mut bytes, mut buffer, mut scan) = (Vec::new(), [0; 4096], Scan::default());
         loop {
             match self.stream.read(&mut buffer)? {

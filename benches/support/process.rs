@@ -41,7 +41,9 @@ impl Process {
         // LEKT's, and that of each other door which is opened.
         let is_other = |option: &&&str| others.contains(*option);
         let doors = 1 + options.iter().filter(is_other).count();
-        Self::start(label, command.args(["--handshake-timeout", "3600"]).args(options), doors)
+        // Crowds come at once, and nobody is to wait who is fast: what is counted is counted all the same.
+        command.args(["--handshake-timeout", "3600", "--max-pending", "1048576", "--max-messages", "100000"]);
+        Self::start(label, command.args(options), doors)
     }
 
     /// Starts the floor whose first answer tells `first` clients and which goes round `cycle` from then on; see

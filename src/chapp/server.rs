@@ -19,7 +19,7 @@ use super::wire::Status;
 use super::wire::request::{Complaint, Request};
 use super::wire::told::{self, Outcome};
 use crate::roll::{Applicant, Member};
-use crate::session::{Answer, Ask, Door, Event, Fault, Output, Paper, Refusal, Session, View};
+use crate::session::{Answer, Ask, Door, Event, Fault, Output, Paper, Refusal, Session, Standing, View};
 use hearing::{Heard, Hearing, Manner};
 use outbox::{Kind, Outbox, Overfull, WAITING_LIMIT};
 use question::Asker;
@@ -59,6 +59,8 @@ pub struct Server {
     hearing: Hearing,
     outbox: Outbox,
     complaints: u8,
+    /// A connection that never made a request is not there to stay.
+    standing: Standing,
     /// The ID of the next reply.
     next: u64,
 }
@@ -138,7 +140,10 @@ impl Session for Server {
                 self.hearing.end();
                 self.outbox.empty(out.bytes());
             }
-            Event::Shutdown => return Err(self.shut_down()),
+            Event::Shutdown => return Err(self.farewell("the daemon ends")),
+            Event::GiveWay => {
+                return Err(self.farewell("others need the place of one that never asked for anything"));
+            }
         }
         self.close_if_all_is_said(out);
         Ok(())
@@ -151,6 +156,10 @@ impl Session for Server {
         };
         [request, self.outbox.deadline()].into_iter().flatten().min()
     }
+
+    fn standing(&self) -> Standing {
+        self.standing
+    }
 }
 
 impl Server {
@@ -162,12 +171,14 @@ impl Server {
             hearing: Hearing::new(),
             outbox: Outbox::new(),
             complaints: 0,
+            standing: Standing::Pending,
             next: 0,
         }
     }
 
     /// Answers a request that needs no clerk, and puts the others to him.
     fn carry_out(&mut self, now: Instant, request: Request<'_>, out: &mut Output) -> Result<(), Fault> {
+        self.standing = Standing::Settled;
         let asker = Asker { address: self.peer.ip().to_canonical(), name: self.name() };
         let Some((about, question)) = asker.put(request) else { return Ok(()) };
         match question {
@@ -370,7 +381,7 @@ impl Server {
 
     /// There is no time to say one thing after the other. Who is not told 306 is told that it is the server's
     /// doing.
-    fn shut_down(&mut self) -> Fault {
+    fn farewell(&mut self, why: &'static str) -> Fault {
         let mut farewell = Vec::new();
         self.outbox.empty(&mut farewell);
         if !matches!(self.state, State::Ending) {
@@ -382,7 +393,7 @@ impl Server {
                 Outcome::Failed(Status::ServerError),
             );
         }
-        Fault::told("the daemon ends", farewell)
+        Fault::told(why, farewell)
     }
 
     fn enter(&mut self, state: State, why: &str) {

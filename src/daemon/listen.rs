@@ -123,6 +123,7 @@ fn take(one: HandedOver, doors: &Doors) -> Result<Listening, Failure> {
 fn bind(kind: door::Kind, address: SocketAddr) -> Result<Listening, Failure> {
     let name = kind.name();
     let bound = TcpListener::bind(address).and_then(|listener| {
+        system::let_many_wait(&listener)?;
         let address = listener.local_addr()?;
         Ok(Listening { listener, kind, address, origin: Origin::Bound })
     });

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::clerks::{self, Clerks};
 use super::files::Files;
 use super::listen;
-use super::options::{MAX_CLIENTS, Options};
+use super::options::{self, MAX_CLIENTS, Options};
 use super::pid_file::{self, PidFile};
 use super::sandbox::{self, Needs};
 use super::status::Status;
@@ -69,14 +69,12 @@ pub(super) fn check(options: &Options) -> Result<(), Failure> {
         ("workers", options.workers.to_string()),
         #[cfg(feature = "toil")]
         ("slow-workers", options.slow_workers.to_string()),
-        ("max-clients", limits.max_clients.to_string()),
-        ("max-per-address", limits.max_per_address.to_string()),
     ]);
+    rows.extend(options::limits::rows(&limits));
     rows.extend(doors.rows());
     rows.extend(Clerks::rows(&doors)?);
     rows.extend([
         ("journal", options.journal.to_string()),
-        ("high-mark", limits.high_mark.to_string()),
         ("user", options.user.clone().unwrap_or_else(unset)),
         ("group", options.group.clone().unwrap_or_else(unset)),
         ("pid-file", options.pid_file.as_ref().map_or_else(unset, |path| path.display().to_string())),
@@ -183,13 +181,12 @@ fn limits(options: &Options, open: &[door::Kind], descriptors: usize) -> Result<
         return Err(Failure { exit: Exit::Failed, message });
     }
     let room = ((descriptors - reserved) / each).min(threads).clamp(1, MAX_CLIENTS);
-    let max_clients = options.max_clients.unwrap_or(room);
-    if max_clients > room {
+    let max_clients = options.limits.max_clients;
+    if max_clients > room && max_clients != usize::MAX {
         let bound = if room == threads { "memory mappings" } else { "descriptors" };
         log::warn!("--max-clients {max_clients} is more than the limit of {bound} allows: {room}");
     }
-    let (max_per_address, high_mark) = (options.max_per_address, options.high_mark);
-    Ok(Limits { max_clients: max_clients.min(room), max_per_address, high_mark })
+    Ok(Limits { max_clients: max_clients.min(room), ..options.limits })
 }
 
 fn find_identity(options: &Options) -> Result<Option<Identity>, Failure> {

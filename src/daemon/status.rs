@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::engine::{Engine, Usage};
+use crate::engine::{Count, Engine, Usage};
 
 /// A summary in one line.
 pub(super) struct Status {
@@ -26,12 +26,19 @@ impl Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { present, joined, change, usage, up } = self;
-        let Usage { clients, max_clients, welcomed, refused } = usage;
+        let Usage { clients, max_clients, pending, welcomed, counts } = usage;
+        let refused = usage.refused();
         write!(
             f,
-            "status: {present} on the roll, {clients} of at most {max_clients} connections; since the start \
-             {welcomed} connections, {refused} refused, {joined} joined, {change} changes; up {} s",
+            "status: {present} on the roll, {clients} of at most {max_clients} connections, {pending} of them pending; \
+             since the start {welcomed} connections, {refused} refused, {joined} joined, {change} changes; up {} s",
             up.as_secs()
-        )
+        )?;
+        let mut separator = "; refused or limited:";
+        for (count, name) in counts.iter().zip(Count::NAMES) {
+            write!(f, "{separator} {count} {name}")?;
+            separator = ",";
+        }
+        Ok(())
     }
 }

@@ -49,6 +49,15 @@ pub(super) fn be_humble() {
     let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, HUMBLE) };
 }
 
+/// How many may wait to be accepted. More would be dropped, and come back after seconds only.
+const WAITING_LIMIT: libc::c_int = 4096;
+
+/// Has more wait at `listener` than the 128 that it was made for, as far as the system allows.
+pub(super) fn let_many_wait(listener: &impl AsRawFd) -> io::Result<()> {
+    // SAFETY: the descriptor is open as long as it is borrowed, and the other is a plain number.
+    check(unsafe { libc::listen(listener.as_raw_fd(), WAITING_LIMIT) })
+}
+
 /// Whether files may be made in `directory` by who we are.
 pub(super) fn may_write(directory: &Path) -> io::Result<()> {
     let path = CString::new(directory.as_os_str().as_bytes())?;

@@ -1,8 +1,9 @@
 //! Letting clients in. `accept` never kills: out of descriptors or memory means to pause, say so, and go on.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,15 +11,26 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 
 use super::conn::Conn;
-use super::limits::{Admission, Gate};
+use super::limits::{Admission, Count, Gate};
 use super::rehearsal::{Scene, rehearse};
 use super::seldom::Seldom;
-use crate::session::{Door, Output};
+use crate::session::{Door, Output, Refusal};
 
 /// How many connections are taken in before the ones that are there get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
 /// How long to wait when there are no descriptors, or no memory, for one more.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long to wait when as many are pending as may be, and all of them have just come.
+const HOLD: Duration = Duration::from_millis(5);
+/// How many are told before that, by the descriptor that is kept in reserve, that there is no room for them.
+const TOLD_PER_PAUSE: usize = 16;
+/// How much is read of what each has sent, so that it is told: so many times as much as fits on the stack.
+const READS: usize = 16;
+/// How often that is logged.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Connections that were refused.
+static REFUSED: Seldom = Seldom::new();
 
 /// A listener, and what lies behind it.
 pub struct Entrance {
@@ -37,26 +49,70 @@ pub(super) struct Acceptor {
     /// Entrances that may have more waiting than one turn took in.
     waiting: VecDeque<usize>,
     trouble: Seldom,
-    full: Seldom,
+    /// A descriptor that is given up when there are no others, so that somebody can be told.
+    reserve: Option<OwnedFd>,
 }
 
-/// Somebody at the door: a connection, and whether it may come in.
+/// Who takes visitors in.
+pub(super) trait Host {
+    /// Whether one more may come in now, or has to wait.
+    fn has_room(&mut self, now: Instant) -> bool;
+
+    /// Lets one come in, if he may.
+    fn take_in(&mut self, visitor: Visitor, now: Instant);
+}
+
+/// Somebody at the door.
 pub(super) struct Visitor {
-    pub(super) stream: TcpStream,
+    stream: TcpStream,
     peer: SocketAddr,
     door: Arc<dyn Door>,
-    admission: Admission,
 }
 
 impl Visitor {
+    /// Asks at `gate` whether the visitor may come in. For `make_room`, see there.
+    pub(super) fn ask(
+        &self,
+        gate: &Arc<Gate>,
+        now: Instant,
+        make_room: &mut dyn FnMut() -> bool,
+    ) -> Admission {
+        let admission = gate.admit(self.door.name(), self.peer.ip(), now, make_room);
+        let peer = self.peer;
+        let (done, why) = match &admission {
+            Admission::Welcome(_) => return admission,
+            Admission::Refused(_, why) => ("refused", why),
+            Admission::TurnedAway(why) => ("turned away", why),
+        };
+        REFUSED.log(log::Level::Warn, now, format_args!("{done} {peer}: {why}"));
+        admission
+    }
+
     /// The connection, with what it is told first if it cannot be let in; none if it is to be closed at once.
-    pub(super) fn settle(self, now: Instant, out: &mut Output) -> Option<(TcpStream, Conn)> {
-        let conn = match self.admission {
+    pub(super) fn settle(
+        self,
+        admission: Admission,
+        now: Instant,
+        out: &mut Output,
+    ) -> Option<(TcpStream, Conn)> {
+        let conn = match admission {
             Admission::Welcome(permit) => Conn::welcome(&*self.door, self.peer, permit, now),
             Admission::Refused(permit, why) => Conn::refuse(&*self.door, self.peer, permit, now, why, out),
-            Admission::TurnedAway => return None,
+            Admission::TurnedAway(_) => return None,
         };
         Some((self.stream, conn))
+    }
+
+    /// Tells the visitor at once that there is no room, and closes the connection. What it has sent is read, or that
+    /// would take back what it is told.
+    fn tell(mut self) {
+        let told = self.door.refusal(Refusal::Full);
+        let mut sent = [0; 4096];
+        // Whether it can be told is its own affair, and whatever goes wrong, this is the end.
+        if self.stream.write(&told).is_ok() && self.stream.shutdown(Shutdown::Write).is_ok() {
+            let mut reads = 0..READS;
+            while reads.next().is_some() && self.stream.read(&mut sent).is_ok_and(|length| length > 0) {}
+        }
     }
 }
 
@@ -72,7 +128,8 @@ impl Acceptor {
             registry.register(&mut entrance.listener, Token(first + number), Interest::READABLE)?;
         }
         let waiting = VecDeque::with_capacity(entrances.len());
-        Ok(Self { entrances, gate, paused: None, waiting, trouble: Seldom::new(), full: Seldom::new() })
+        let trouble = Seldom::once_in(COMPLAINT_INTERVAL);
+        Ok(Self { entrances, gate, paused: None, waiting, trouble, reserve: reserve() })
     }
 
     /// Notes that somebody knocks at this entrance.
@@ -87,19 +144,24 @@ impl Acceptor {
         self.paused.or((!self.waiting.is_empty()).then_some(now))
     }
 
-    /// Takes in some of those who wait.
-    pub(super) fn accept(&mut self, now: Instant, mut take_in: impl FnMut(Visitor)) {
+    /// Takes in some of those who wait, as long as `host` has room.
+    pub(super) fn accept(&mut self, now: Instant, host: &mut impl Host) {
         if self.paused.is_some_and(|until| now < until) {
             return;
         }
         self.paused = None;
+        self.reserve = self.reserve.take().or_else(reserve);
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(&number) = self.waiting.front() else { return };
             let Some(entrance) = self.entrances.get(number) else { return };
+            if !host.has_room(now) {
+                self.paused = Some(now + HOLD);
+                return;
+            }
             match entrance.listener.accept() {
                 Ok((stream, peer)) => {
                     rehearse(Scene::Accept);
-                    take_in(self.meet(number, stream, peer, now));
+                    host.take_in(entrance.meet(stream, peer), now);
                     // One that is besieged does not keep the others waiting.
                     self.waiting.rotate_left(1);
                 }
@@ -110,6 +172,7 @@ impl Acceptor {
                 Err(error) => {
                     let pause = format_args!("cannot accept: {error}; trying again in a moment");
                     self.trouble.log(log::Level::Warn, now, pause);
+                    self.tell_some(number);
                     self.paused = Some(now + PAUSE);
                     // The trouble may be this entrance's alone.
                     self.waiting.rotate_left(1);
@@ -119,19 +182,32 @@ impl Acceptor {
         }
     }
 
-    fn meet(&self, number: usize, stream: TcpStream, peer: SocketAddr, now: Instant) -> Visitor {
-        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let door = &self.entrances[number].door;
-        let admission = self.gate.admit(door.name(), peer.ip(), now);
-        match &admission {
-            Admission::Welcome(_) => {}
-            Admission::Refused(_, why) => {
-                self.full.log(log::Level::Warn, now, format_args!("refused {peer}: {why}"));
+    /// Tells some of those who wait that there is no room for them, by the descriptor that was kept for that.
+    fn tell_some(&mut self, number: usize) {
+        let Some(entrance) = self.entrances.get(number) else { return };
+        for _ in 0..TOLD_PER_PAUSE {
+            // It is closed here, and taken again once its place is free once more.
+            if self.reserve.take().is_none() {
+                return;
             }
-            Admission::TurnedAway => self.full.log(log::Level::Warn, now, format_args!("turned {peer} away")),
+            let Ok((stream, peer)) = entrance.listener.accept() else { return };
+            self.gate.count(Count::Descriptors);
+            entrance.meet(stream, peer).tell();
+            self.reserve = reserve();
         }
-        Visitor { stream, peer, door: Arc::clone(door), admission }
     }
+}
+
+impl Entrance {
+    fn meet(&self, stream: TcpStream, peer: SocketAddr) -> Visitor {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        Visitor { stream, peer, door: Arc::clone(&self.door) }
+    }
+}
+
+/// One descriptor more, which is good for nothing: any would do.
+fn reserve() -> Option<OwnedFd> {
+    io::stderr().as_fd().try_clone_to_owned().ok()
 }
 
 /// Whether accepting failed because of the one connection that would have been accepted, which is gone with it:

@@ -12,16 +12,18 @@
 
 mod others;
 mod phase;
+mod standing;
 
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::limits::Permit;
+use super::pace::Pace;
 use super::published::Look;
 use super::rehearsal::{Scene, rehearse};
 use super::seldom::Seldom;
 use super::task::Mail;
-use super::{FLUSH_LIMIT, HAS_CLERKS, HAS_TOIL, LINGER_LIMIT, MESSAGES_PER_TURN};
+use super::{FLUSH_LIMIT, HAS_TOIL, LINGER_LIMIT, MESSAGES_PER_TURN};
 use crate::roll::Member;
 use crate::session::{Ask, Caller, Door, Event, Fault, Output, Refusal, Session};
 use crate::wire::Buffer;
@@ -29,9 +31,6 @@ use phase::Phase;
 
 /// Ends that are worth a line; many may come at once.
 static NOTABLE: Seldom = Seldom::new();
-
-/// Whether any session that is built in ever rests.
-const MAY_REST: bool = HAS_TOIL || HAS_CLERKS;
 
 /// What one turn of a connection is given.
 pub(super) struct Turn<'a> {
@@ -62,6 +61,7 @@ pub(super) struct Conn {
     /// Whether there may be a whole message in it.
     behind: Behind,
     input: Input,
+    pace: Pace,
     /// Only where the clerk has been asked for something: he has to hear of the end.
     clerk: Option<Box<Acquaintance>>,
     permit: Permit,
@@ -144,6 +144,7 @@ impl Conn {
             unread: Buffer::default(),
             behind: Behind::No,
             input: Input::Flowing,
+            pace: Pace::default(),
             clerk: None,
             permit,
         }
@@ -222,7 +223,7 @@ impl Conn {
             Phase::Ending { until } | Phase::Lingering { until } if until <= turn.now => {
                 self.enter(Phase::Over, "it takes too long");
             }
-            Phase::Resting { until, then } if MAY_REST && until <= turn.now => self.go_on(then, turn, out),
+            Phase::Resting { until, then } if until <= turn.now => self.go_on(then, turn, out),
             _ => {
                 self.handle(Event::Tick, turn, out);
                 self.judge_unread(turn, out);
@@ -235,12 +236,12 @@ impl Conn {
         // Everybody leaves at once: nobody is left who would have to hear of it.
         self.member = None;
         self.wake_up();
-        self.say_goodbye(turn, out);
+        self.say_goodbye(Event::Shutdown, turn, out);
     }
 
     /// Lets the session have its last word, which comes to an end whether it wants to or not.
-    fn say_goodbye(&mut self, turn: &Turn<'_>, out: &mut Output) {
-        self.handle(Event::Shutdown, turn, out);
+    fn say_goodbye(&mut self, word: Event, turn: &Turn<'_>, out: &mut Output) {
+        self.handle(word, turn, out);
         if matches!(self.phase, Phase::Open) {
             self.end(turn.now);
         }
@@ -308,6 +309,7 @@ impl Conn {
                 }
             }
             self.follow(turn.now, out);
+            self.keep_pace(turn, out);
         }
         if judged < bytes.len() {
             self.behind = Behind::Perhaps;
@@ -326,6 +328,7 @@ impl Conn {
     /// Does what the session wants besides sending.
     #[inline]
     fn follow(&mut self, now: Instant, out: &mut Output) {
+        self.settle_if_it_has();
         if out.has_ask() {
             self.phase = Phase::Asking;
             if HAS_TOIL {
@@ -333,7 +336,7 @@ impl Conn {
             }
         } else if out.take_close() {
             self.end(now);
-        } else if MAY_REST && let Some(until) = out.take_rest() {
+        } else if let Some(until) = out.take_rest() {
             self.phase = Phase::Resting { until, then: None };
         }
     }
@@ -369,6 +372,7 @@ impl Conn {
     /// The session is over: on every way out. What it leaves behind may be a bad name for its address.
     fn dismiss(&mut self, now: Instant) {
         self.wake_up();
+        self.permit.settle();
         self.unread = Buffer::default();
         self.clerk.iter_mut().for_each(|clerk| clerk.held = Vec::new());
         if self.session.take().is_some_and(|session| session.ends_badly()) {

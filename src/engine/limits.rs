@@ -1,30 +1,79 @@
-//! How many are let in.
+//! How many are let in, and what is counted.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use parking_lot::Mutex;
-
+use super::HAS_COOLDOWNS;
 use super::cooldown::Cooldowns;
 use super::rations::Rations;
+use super::sources::{Source, Sources};
 use crate::session::Refusal;
 
 /// How many connections may be told at a time that they cannot be let in; beyond, they are closed unheard.
 const REFUSALS_AT_A_TIME: usize = 16;
 
-/// What an engine allows.
+/// What an engine allows. For what is counted by address loopback is exempt, and an IPv6 address counts by its first
+/// 64 bits, which one customer has to himself.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// The most connections in all.
     pub max_clients: usize,
-    /// The most connections from one address; 0: any number. Loopback addresses are exempt, and an IPv6
-    /// address counts by its first 64 bits, which one customer has to himself.
+    /// The most connections from one address; 0: any number.
     pub max_per_address: usize,
+    /// The most connections that are pending: beyond, the oldest of them gives way; 0: any number.
+    pub max_pending: usize,
+    /// The most connections from one address that are pending; 0: any number.
+    pub max_pending_per_address: usize,
+    /// The most new connections from one address in a minute; 0: any number.
+    pub max_new_per_minute: usize,
+    /// The most messages of one connection in a second: beyond, it is not read for a moment; 0: any number.
+    pub max_messages: usize,
+    /// For how many seconds nothing has come from a loose connection that gives way when there are as many in all as
+    /// there may be; 0: none does.
+    pub give_way: usize,
     /// The unsent bytes above which a connection is not read.
     pub high_mark: usize,
+}
+
+impl Limits {
+    /// At most `max_clients`, and otherwise no limits.
+    pub const fn unbounded(max_clients: usize) -> Self {
+        Self {
+            max_clients,
+            max_per_address: 0,
+            max_pending: 0,
+            max_pending_per_address: 0,
+            max_new_per_minute: 0,
+            max_messages: 0,
+            give_way: 0,
+            high_mark: usize::MAX,
+        }
+    }
+}
+
+/// What is counted since the start, beside those who were let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// Refused, because there were as many connections as there may be.
+    Full,
+    /// Refused, because there were as many from the address.
+    Crowded,
+    /// Refused, because there were as many from the address that were pending.
+    Pending,
+    /// Refused, because as many had come from the address lately.
+    Hasty,
+    /// Refused, because an earlier session from the address has ended badly.
+    CoolingDown,
+    /// Refused, because the system had no descriptor left.
+    Descriptors,
+    /// Closed, because others needed the place.
+    GaveWay,
+    /// Not read for a moment, because messages came too fast.
+    Slowed,
+    /// Not read for a while, because too much waited to be sent.
+    Stuffed,
 }
 
 /// How much of it is used.
@@ -34,10 +83,29 @@ pub struct Usage {
     pub clients: usize,
     /// The most that are let in.
     pub max_clients: usize,
+    /// Those among them that are pending.
+    pub pending: usize,
     /// How many have ever been let in.
     pub welcomed: u64,
-    /// How many have ever been refused.
-    pub refused: u64,
+    /// What else was counted.
+    pub counts: [u64; Count::NAMES.len()],
+}
+
+impl Count {
+    /// What each is called.
+    pub const NAMES: [&str; 9] = [
+        "full",
+        "per address",
+        "pending per address",
+        "new per minute",
+        "cooling down",
+        "descriptors",
+        "gave way",
+        "slowed down",
+        "stuffed",
+    ];
+    /// How many of them, from the first on, are refusals.
+    pub const REFUSALS: usize = 6;
 }
 
 impl Usage {
@@ -45,16 +113,26 @@ impl Usage {
     pub fn gone(&self) -> u64 {
         self.welcomed.saturating_sub(self.clients as u64)
     }
+
+    /// How many have ever been refused.
+    pub fn refused(&self) -> u64 {
+        self.counts[..Count::REFUSALS].iter().sum()
+    }
 }
 
 /// Counts who is in.
 pub(super) struct Gate {
     limits: Limits,
+    /// In microseconds.
+    message_interval: u32,
+    /// When the clock began by which connections and addresses are judged.
+    began: Instant,
     clients: AtomicUsize,
+    pending: AtomicUsize,
     refusals: AtomicUsize,
     welcomed: AtomicU64,
-    refused: AtomicU64,
-    sources: Mutex<HashMap<Source, usize>>,
+    counts: [AtomicU64; Count::NAMES.len()],
+    sources: Sources,
     cooldowns: Cooldowns,
     rations: Rations,
 }
@@ -66,56 +144,50 @@ pub(super) enum Admission {
     /// Be told why not.
     Refused(Permit, Refusal),
     /// There is not even room for that.
-    TurnedAway,
+    TurnedAway(Refusal),
 }
 
 /// The right to be in, given back when it is dropped.
 pub(super) struct Permit {
     gate: Arc<Gate>,
+    /// Where it is counted, if it is.
+    source: Source,
     holder: Holder,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Holder {
-    /// Where it is counted, if it is.
-    Client(Option<Source>),
+    /// A client who is pending.
+    Pending,
+    Settled,
+    /// A client who is to leave because others need the place.
+    Ousted,
+    /// No client, but one who is told why not.
     Refused,
-}
-
-/// What counts as one address. An IPv6 address counts by its first 64 bits, which one customer has to himself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Source {
-    V4(u32),
-    V6(u64),
-}
-
-impl Source {
-    /// The source of a connection from `address`.
-    pub(super) fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self::V4(address.to_bits()),
-            IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
-        }
-    }
 }
 
 impl Gate {
     /// A gate that keeps `limits`, holds those back who ended badly, and gives rations of what is slow.
     pub(super) fn new(limits: Limits, cooldowns: Cooldowns, rations: Rations) -> Self {
+        let interval = 1_000_000_usize.checked_div(limits.max_messages).unwrap_or(0);
         Self {
             limits,
+            message_interval: u32::try_from(interval).unwrap_or(0),
+            began: Instant::now(),
             clients: AtomicUsize::new(0),
+            pending: AtomicUsize::new(0),
             refusals: AtomicUsize::new(0),
             welcomed: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-            sources: Mutex::new(HashMap::new()),
+            counts: Default::default(),
+            sources: Sources::default(),
             cooldowns,
             rations,
         }
     }
 
-    /// The unsent bytes above which a connection is not read.
-    pub(super) fn high_mark(&self) -> usize {
-        self.limits.high_mark
+    /// What is allowed.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// How much is used.
@@ -123,53 +195,78 @@ impl Gate {
         Usage {
             clients: self.clients.load(Ordering::Relaxed),
             max_clients: self.limits.max_clients,
+            pending: self.pending.load(Ordering::Relaxed),
             welcomed: self.welcomed.load(Ordering::Relaxed),
-            refused: self.refused.load(Ordering::Relaxed),
+            counts: std::array::from_fn(|which| self.counts[which].load(Ordering::Relaxed)),
         }
     }
 
-    /// Decides about a connection from `address` that comes to `door`.
-    pub(super) fn admit(self: &Arc<Self>, door: &'static str, address: IpAddr, now: Instant) -> Admission {
-        let answerable = self.cooldowns.answerable(door, address);
-        if let Some(left) = answerable.and_then(|answerable| self.cooldowns.left(answerable, now)) {
+    /// Counts one more of this.
+    pub(super) fn count(&self, what: Count) {
+        self.counts[what as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The time in microseconds.
+    #[inline]
+    pub(super) fn clock(&self, now: Instant) -> u64 {
+        let passed = now.saturating_duration_since(self.began);
+        passed.as_secs() * 1_000_000 + u64::from(passed.subsec_micros())
+    }
+
+    /// How many more may be pending; none: there are too many.
+    pub(super) fn room_for_pending(&self) -> Option<usize> {
+        match self.limits.max_pending {
+            0 => Some(usize::MAX),
+            limit => limit.checked_sub(self.pending.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Decides about a connection from `address` that comes to `door`. Where there is no place, `make_room` may see to it
+    /// that there will be one at once, and then says so.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        door: &'static str,
+        address: IpAddr,
+        now: Instant,
+        make_room: &mut dyn FnMut() -> bool,
+    ) -> Admission {
+        let cools_down = || self.cooldowns.left(self.cooldowns.answerable(door, address)?, now);
+        if HAS_COOLDOWNS && let Some(left) = cools_down() {
             return self.refuse(Refusal::CoolingDown(left));
         }
-        if !take(&self.clients, self.limits.max_clients) {
-            return self.refuse(Refusal::Full);
-        }
         // Loopback is this machine's own business.
-        let exempt = self.limits.max_per_address == 0 || address.to_canonical().is_loopback();
-        let counted = (!exempt).then(|| Source::of(address));
-        if let Some(source) = counted {
-            let mut sources = self.sources.lock();
-            let count = sources.entry(source).or_default();
-            if *count >= self.limits.max_per_address {
-                self.clients.fetch_sub(1, Ordering::Relaxed);
-                return self.refuse(Refusal::Crowded);
-            }
-            *count += 1;
+        let exempt = address.to_canonical().is_loopback();
+        let source = if exempt { Source::NOBODY } else { Source::of(address) };
+        let clock = self.clock(now);
+        if let Err(why) = self.sources.enter(source, &self.limits, clock) {
+            return self.refuse(why);
         }
+        if !take(&self.clients, self.limits.max_clients) {
+            if !make_room() {
+                self.sources.settle(source);
+                self.sources.leave(source, clock);
+                return self.refuse(Refusal::Full);
+            }
+            self.clients.fetch_add(1, Ordering::Relaxed);
+        }
+        self.pending.fetch_add(1, Ordering::Relaxed);
         self.welcomed.fetch_add(1, Ordering::Relaxed);
-        let holder = Holder::Client(counted);
-        Admission::Welcome(Permit { gate: Arc::clone(self), holder })
+        Admission::Welcome(Permit { gate: Arc::clone(self), source, holder: Holder::Pending })
     }
 
     fn refuse(self: &Arc<Self>, why: Refusal) -> Admission {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+        self.count(match why {
+            Refusal::Full => Count::Full,
+            Refusal::Crowded => Count::Crowded,
+            Refusal::Pending => Count::Pending,
+            Refusal::Hasty => Count::Hasty,
+            Refusal::CoolingDown(_) => Count::CoolingDown,
+        });
         if !take(&self.refusals, REFUSALS_AT_A_TIME) {
-            return Admission::TurnedAway;
+            return Admission::TurnedAway(why);
         }
-        Admission::Refused(Permit { gate: Arc::clone(self), holder: Holder::Refused }, why)
-    }
-
-    fn forget(&self, source: Source) {
-        let mut sources = self.sources.lock();
-        if let Some(count) = sources.get_mut(&source) {
-            *count -= 1;
-            if *count == 0 {
-                sources.remove(&source);
-            }
-        }
+        let permit = Permit { gate: Arc::clone(self), source: Source::NOBODY, holder: Holder::Refused };
+        Admission::Refused(permit, why)
     }
 }
 
@@ -180,9 +277,46 @@ fn take(counter: &AtomicUsize, limit: usize) -> bool {
 }
 
 impl Permit {
+    /// Where it is from.
+    #[inline]
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// How long a message counts, in microseconds.
+    #[inline]
+    pub(super) fn message_interval(&self) -> u32 {
+        self.gate.message_interval
+    }
+
+    /// Whether its holder is pending.
+    #[inline]
+    pub(super) fn is_pending(&self) -> bool {
+        self.holder == Holder::Pending
+    }
+
+    /// Its holder is pending no longer.
+    pub(super) fn settle(&mut self) {
+        if self.is_pending() {
+            self.holder = Holder::Settled;
+            self.gate.pending.fetch_sub(1, Ordering::Relaxed);
+            self.gate.sources.settle(self.source);
+        }
+    }
+
+    /// Its holder has to leave, which is not to be held against his address.
+    pub(super) fn oust(&mut self) {
+        self.settle();
+        self.holder = Holder::Ousted;
+        self.gate.count(Count::GaveWay);
+    }
+
     /// A connection from `address` to `door` has ended badly: the address cools down, if it has to.
     pub(super) fn cool_down(&self, door: &'static str, address: IpAddr, now: Instant) {
-        if let Some(answerable) = self.gate.cooldowns.answerable(door, address) {
+        if HAS_COOLDOWNS
+            && self.holder != Holder::Ousted
+            && let Some(answerable) = self.gate.cooldowns.answerable(door, address)
+        {
             self.gate.cooldowns.begin(answerable, now);
         }
     }
@@ -206,80 +340,17 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        match self.holder {
-            Holder::Refused => {
-                self.gate.refusals.fetch_sub(1, Ordering::Relaxed);
-            }
-            Holder::Client(counted) => {
-                self.gate.clients.fetch_sub(1, Ordering::Relaxed);
-                counted.into_iter().for_each(|source| self.gate.forget(source));
-            }
+        if self.holder == Holder::Refused {
+            self.gate.refusals.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        self.settle();
+        self.gate.clients.fetch_sub(1, Ordering::Relaxed);
+        if self.source != Source::NOBODY {
+            self.gate.sources.leave(self.source, self.gate.clock(Instant::now()));
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn gate(max_clients: usize, max_per_address: usize) -> Arc<Gate> {
-        let limits = Limits { max_clients, max_per_address, high_mark: 1 };
-        Arc::new(Gate::new(limits, Cooldowns::new([]), Rations::new([])))
-    }
-
-    fn admit(gate: &Arc<Gate>, address: IpAddr) -> Admission {
-        gate.admit("test", address, Instant::now())
-    }
-
-    fn outcome(admission: &Admission) -> String {
-        match admission {
-            Admission::Welcome(_) => "welcome".to_owned(),
-            Admission::Refused(_, why) => why.to_string(),
-            Admission::TurnedAway => "turned away".to_owned(),
-        }
-    }
-
-    #[test]
-    fn a_full_server_takes_the_next_when_one_leaves() {
-        let gate = gate(2, 0);
-        let address = IpAddr::from([10, 0, 0, 1]);
-        let mut inside = vec![admit(&gate, address), admit(&gate, address)];
-        assert_eq!(outcome(&admit(&gate, address)), "the server is full");
-        inside.pop();
-        assert_eq!(outcome(&admit(&gate, address)), "welcome");
-        assert_eq!(gate.usage(), Usage { clients: 1, max_clients: 2, welcomed: 3, refused: 1 });
-    }
-
-    #[test]
-    fn only_so_many_refusals_are_pending() {
-        let gate = gate(0, 0);
-        let pending: Vec<_> = (0..17).map(|_| admit(&gate, IpAddr::from([10, 0, 0, 1]))).collect();
-        assert_eq!(pending.iter().filter(|admission| outcome(admission) == "turned away").count(), 1);
-    }
-
-    #[test]
-    fn an_address_counts_by_itself_and_loopback_not_at_all() {
-        let gate = gate(100, 1);
-        let table = [
-            ("10.0.0.1", "welcome"),
-            ("10.0.0.1", "too many connections from your address"),
-            ("::ffff:10.0.0.1", "too many connections from your address"),
-            ("10.0.0.2", "welcome"),
-            ("2001:db8::1", "welcome"),
-            ("2001:db8::2", "too many connections from your address"),
-            ("2001:db8:0:1::1", "welcome"),
-            ("127.0.0.1", "welcome"),
-            ("127.0.0.1", "welcome"),
-            ("::1", "welcome"),
-            ("::1", "welcome"),
-        ];
-        let mut inside = Vec::new();
-        for (address, expected) in table {
-            inside.push(admit(&gate, address.parse().unwrap()));
-            assert_eq!(outcome(&inside[inside.len() - 1]), expected, "{address}");
-        }
-        drop(inside);
-        assert!(gate.sources.lock().is_empty());
-        assert_eq!(gate.usage().clients, 0);
-    }
-}
+mod tests;

@@ -2,7 +2,8 @@
 //!
 //! There are two, and they drive the same sessions: `events` (mio poll loops) and `threads` (blocking, a
 //! thread a connection). All that they share is in `conn`: a session plus its bytes in transit. `accept`
-//! lets clients in, `limits` says how many and `cooldown` who has to wait, `workers` change the roll and publish
+//! lets clients in, `limits` says how many, `sources` how many from where, `cooldown` who has to wait, `places` who
+//! has to go, and `pace` how fast messages may come; `workers` change the roll and publish
 //! it, `toil` is for what is slow, and over a `desk` goes what is for the books of a door. No protocol is known here
 //! by name.
 
@@ -13,10 +14,13 @@ mod cooldown;
 mod desk;
 mod events;
 mod limits;
+mod pace;
+mod places;
 mod published;
 mod rations;
 mod rehearsal;
 mod seldom;
+mod sources;
 mod task;
 mod threads;
 mod timers;
@@ -32,7 +36,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 
 pub use accept::Entrance;
-pub use limits::{Limits, Usage};
+pub use limits::{Count, Limits, Usage};
 pub use published::Published;
 
 use crate::session::Clerk;
@@ -96,10 +100,12 @@ impl Engine {
     pub fn start(setup: Setup) -> io::Result<Self> {
         let published = Arc::new(Published::new(setup.journal));
         let doors = || setup.entrances.iter().map(|entrance| &entrance.door);
-        let cooldowns = Cooldowns::new(doors().map(|door| (door.name(), door.cooldown())));
+        let strict = || doors().filter(|_| HAS_COOLDOWNS);
+        let cooldowns = Cooldowns::new(strict().map(|door| (door.name(), door.cooldown())));
         let toils = HAS_TOIL && doors().any(|door| door.toils());
         let toilers = toils.then(|| Toilers::start(setup.slow_workers, setup.humble)).transpose()?;
-        let rations = Rations::new(doors().map(|door| (door.name(), door.ration())));
+        let slow = || doors().filter(|_| HAS_TOIL);
+        let rations = Rations::new(slow().map(|door| (door.name(), door.ration())));
         let gate = Arc::new(Gate::new(setup.limits, cooldowns, rations));
         let (lamp, ended) = bounded(1);
         let vigil = Vigil { _lamp: lamp };
@@ -170,6 +176,10 @@ struct Vigil {
 /// Whether any door that is built in has slow work done, or a clerk: the bare daemon goes without what is for them.
 const HAS_TOIL: bool = cfg!(any(test, feature = "toil"));
 const HAS_CLERKS: bool = cfg!(any(test, feature = "clerks"));
+/// Whether any door that is built in has addresses cool down: those do that have slow work done.
+const HAS_COOLDOWNS: bool = HAS_TOIL;
+/// Whether any door that is built in has sessions that are loose.
+const HAS_LOOSE: bool = cfg!(any(test, feature = "residue"));
 /// How long a connection that is to be closed may take to read what it is still owed.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 /// What of its clerk's letters a connection may be owed before it is closed.

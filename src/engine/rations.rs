@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::limits::Source;
+use super::sources::Source;
 use crate::session::Ration;
 
 /// How many addresses are remembered at a door for what they have used; beyond, those are forgotten that have it all

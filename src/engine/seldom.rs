@@ -1,16 +1,17 @@
-//! Log lines that come at most once a minute, however often there is reason for them.
+//! Log lines that come at most once a minute, or as often as is said, however often there is reason for them.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// At most one line in this time.
+/// At most one line in this time, unless it is said otherwise.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// One kind of complaint.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Seldom {
+    interval: Duration,
     state: Mutex<State>,
 }
 
@@ -23,10 +24,15 @@ struct State {
 impl Seldom {
     /// A kind of complaint that was never made yet.
     pub(super) const fn new() -> Self {
-        Self { state: Mutex::new(State { last: None, unsaid: 0 }) }
+        Self::once_in(INTERVAL)
     }
 
-    /// Logs the complaint at `level`, unless it was made within the last minute; then it is only counted.
+    /// One that is made at most once in this time.
+    pub(super) const fn once_in(interval: Duration) -> Self {
+        Self { interval, state: Mutex::new(State { last: None, unsaid: 0 }) }
+    }
+
+    /// Logs the complaint at `level`, unless it was made a short while ago; then it is only counted.
     pub(super) fn log(&self, level: log::Level, now: Instant, complaint: fmt::Arguments<'_>) {
         if let Some(unsaid) = self.due(now) {
             match unsaid {
@@ -39,7 +45,7 @@ impl Seldom {
     /// How many were not said since the last one, if it is time for the next.
     fn due(&self, now: Instant) -> Option<u64> {
         let mut state = self.state.lock();
-        if state.last.is_some_and(|last| now.saturating_duration_since(last) < INTERVAL) {
+        if state.last.is_some_and(|last| now.saturating_duration_since(last) < self.interval) {
             state.unsaid += 1;
             return None;
         }

@@ -13,6 +13,19 @@ pub(super) struct Name {
     pub(super) generation: u32,
 }
 
+impl From<Name> for u64 {
+    fn from(Name { slot, generation }: Name) -> Self {
+        Self::from(generation) << 32 | Self::from(slot)
+    }
+}
+
+impl From<u64> for Name {
+    #[expect(clippy::cast_possible_truncation, reason = "it is taken apart")]
+    fn from(number: u64) -> Self {
+        Self { slot: number as u32, generation: (number >> 32) as u32 }
+    }
+}
+
 /// Where replies go.
 pub(super) trait Mailbox: Send + Sync {
     /// Leaves a reply for the connection of this name. Never waits.

@@ -9,7 +9,7 @@ use std::thread;
 use super::*;
 use crate::session::{
     Answer, Ask, Caller, Case, Door, Effort, Event, Fault, Letter, Matter, Moment, Office, Output, Paper,
-    Ration, Refusal, Session, View,
+    Ration, Refusal, Session, Standing, View,
 };
 
 /// A line is for the clerk, who passes it on to everybody, and then answers `ok`; `slow` and `late` are toiled over,
@@ -18,6 +18,8 @@ struct Hall;
 
 struct Guest {
     toiled: u32,
+    /// When it said something for the last time, from `loose` on.
+    loose: Option<Instant>,
 }
 
 impl Door for Hall {
@@ -26,7 +28,7 @@ impl Door for Hall {
     }
 
     fn open(&self, _: Instant, _: SocketAddr) -> Box<dyn Session> {
-        Box::new(Guest { toiled: 0 })
+        Box::new(Guest { toiled: 0, loose: None })
     }
 
     fn refusal(&self, _: Refusal) -> Vec<u8> {
@@ -52,7 +54,12 @@ impl Session for Guest {
     ) -> Result<usize, Fault> {
         let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else { return Ok(0) };
         let line = &bytes[..=end];
+        self.loose = self.loose.map(|_| now);
         match line {
+            b"loose\n" => {
+                self.loose = Some(now);
+                out.bytes().extend_from_slice(b"if you say so\n");
+            }
             b"slow\n" => out.ask(Ask::Toil(Effort::Brief)),
             b"late\n" => {
                 // The peer is gone when this is sent.
@@ -77,6 +84,7 @@ impl Session for Guest {
             Event::Mail(paper) | Event::Answer(Answer::Clerk(paper)) => out.bytes().extend(text(paper)),
             Event::Answer(Answer::Toiled) => out.bytes().extend(format!("toiled {}\n", self.toiled).bytes()),
             Event::EndOfStream => out.close(),
+            Event::GiveWay => return Err(Fault::told("it gives way", b"after you\n".to_vec())),
             _ => {}
         }
         Ok(())
@@ -88,6 +96,10 @@ impl Session for Guest {
 
     fn toil(&mut self) {
         self.toiled += 1;
+    }
+
+    fn standing(&self) -> Standing {
+        self.loose.map_or(Standing::Settled, Standing::Loose)
     }
 }
 
@@ -144,7 +156,7 @@ struct House {
 }
 
 impl House {
-    fn open(kind: Kind) -> Self {
+    fn open(kind: Kind, limits: Limits) -> Self {
         let listener = mio::net::TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let engine = Engine::start(Setup {
@@ -153,7 +165,7 @@ impl House {
             slow_workers: NonZeroUsize::MIN,
             humble: || {},
             clerks: vec![(vec!["hall"], Box::new(Herald::default()))],
-            limits: Limits { max_clients: 100, max_per_address: 0, high_mark: 65_536 },
+            limits,
             journal: 16,
             entrances: vec![Entrance { listener, door: Arc::new(Hall) }],
         });
@@ -200,9 +212,13 @@ fn expect(stream: &mut TcpStream, expected: &str) {
 }
 
 fn on_both_engines(test: fn(&House)) {
+    on_both_engines_with(&Limits { high_mark: 65_536, ..Limits::unbounded(100) }, test);
+}
+
+fn on_both_engines_with(limits: &Limits, test: fn(&House)) {
     let loops = NonZeroUsize::new(2).unwrap();
     for kind in [Kind::Events { loops }, Kind::Threads] {
-        let house = House::open(kind);
+        let house = House::open(kind, limits.clone());
         test(&house);
         assert_eq!(house.engine.drain(Instant::now() + PATIENCE), Ok(()), "{kind:?} ends");
     }
@@ -361,5 +377,36 @@ fn a_clerk_puts_those_on_the_roll_who_stay_without_a_connection() {
         drop(guest);
         wait_until("the guest is gone", || house.engine.usage().clients == 0);
         assert_eq!(there(), [1, 3]);
+    });
+}
+
+#[test]
+fn who_has_been_loose_for_longest_gives_way_when_it_is_full() {
+    on_both_engines_with(&Limits { give_way: 1, high_mark: 65_536, ..Limits::unbounded(3) }, |house| {
+        let mut stays = house.connect();
+        say(&mut stays, "I stay\n");
+        expect(&mut stays, "I stay\nok 1\n");
+        let [mut first, mut second] = [house.connect(), house.connect()];
+        for guest in [&mut first, &mut second] {
+            say(guest, "loose\n");
+            expect(guest, "if you say so\n");
+        }
+        // Nobody has been silent for long enough.
+        expect(&mut house.connect(), "no\n");
+        thread::sleep(Duration::from_millis(2200));
+        say(&mut first, "loose\n");
+        expect(&mut first, "if you say so\n");
+        let mut newcomer = house.connect();
+        say(&mut newcomer, "slow\n");
+        expect(&mut newcomer, "toiled 1\n");
+        let mut rest = String::new();
+        second.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "after you\n");
+        expect(&mut house.connect(), "no\n");
+        say(&mut first, "slow\n");
+        expect(&mut first, "toiled 1\n");
+        say(&mut stays, "I stay\n");
+        expect(&mut stays, "I stay\nok 1\n");
+        assert_eq!(house.engine.usage().counts[Count::GaveWay as usize], 1);
     });
 }

@@ -106,6 +106,8 @@ mod tests {
         let table = [
             (Refusal::Full, "400 Server is full.\r\n"),
             (Refusal::Crowded, "400 Too many connections from your address.\r\n"),
+            (Refusal::Pending, "400 Too many handshakes under way from your address.\r\n"),
+            (Refusal::Hasty, "400 Too many new connections from your address.\r\n"),
             (cooling(299.5), "400 Try again in 300 s.\r\n"),
             (cooling(2.0), "400 Try again in 2 s.\r\n"),
             (cooling(0.0), "400 Try again in 1 s.\r\n"),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::wire::{self, BLOCK_LIMIT, Block, BlockKind, Header, KnownMethods, Method, Object, Version, kind};
 use crate::roll::{Applicant, Forgotten, Listing, Member, Roll, Sequence};
-use crate::session::{Answer, Ask, Door, Event, Fault, Output, Refusal, Session, View};
+use crate::session::{Answer, Ask, Door, Event, Fault, Output, Refusal, Session, Standing, View};
 use crate::wire::{Problem, Reader, WireError};
 
 /// What can be set.
@@ -126,6 +126,9 @@ impl Session for Server {
                 Ok(())
             }
             Event::Shutdown => Err(self.rejected("the server is shutting down".into())),
+            Event::GiveWay => {
+                Err(self.rejected("others need the place: your handshake takes too long".into()))
+            }
         }
     }
 
@@ -135,6 +138,13 @@ impl Session for Server {
                 Some(until)
             }
             State::Joining => None,
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        match self.state {
+            State::Greeting { .. } | State::Setup { .. } | State::Joining => Standing::Pending,
+            State::Present { .. } => Standing::Settled,
         }
     }
 }

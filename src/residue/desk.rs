@@ -62,8 +62,8 @@ pub enum Question {
         /// By what it is told from others.
         mark: Mark,
     },
-    /// It was understood, but the session refuses it: only the mark is remembered. [`Verdict::Noted`], or on the
-    /// logging port [`Verdict::NoClient`].
+    /// It was understood, but the session refuses it: only the mark is remembered. [`Verdict::Noted`]; on the logging
+    /// port also [`Verdict::NoClient`], or [`Verdict::Logged`] if it was written when it came before.
     Invalid {
         /// Whose packet it is.
         pass: Pass,

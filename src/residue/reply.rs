@@ -174,6 +174,19 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::NotConnected,
+        Self::Invalid,
+        Self::AlreadyAcknowledged,
+        Self::NotAcknowledged,
+        Self::Dead,
+        Self::NoSuchClient,
+        Self::PlainOff,
+        Self::Unknown,
+        Self::UnknownOff,
+    ];
+
     /// In words.
     pub const fn text(self) -> &'static str {
         match self {
@@ -227,6 +240,10 @@ pub enum TokenError {
 }
 
 impl TokenError {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::AccessCode, Self::Token, Self::NoLogger, Self::NotConnected, Self::Dead];
+
     /// In words.
     pub const fn text(self) -> &'static str {
         match self {

@@ -105,11 +105,11 @@ impl Roll {
     pub fn since(&self, since: Sequence, member: Member) -> Result<Difference<'_>, Forgotten> {
         let changes = self.journal.since(since)?;
         let takes_others_along = |change: &Change| matches!(change, Change::Removed { others: true, .. });
-        let mut shared = Vec::new();
+        let mut shared = BTreeSet::new();
         if changes.clone().any(|change| takes_others_along(change) && went(change, since).is_some()) {
-            shared = changes.filter_map(|change| went(change, since)).collect();
-            shared.sort_unstable();
-            shared.dedup();
+            changes.filter_map(|change| went(change, since)).for_each(|address| {
+                shared.insert((address, 0));
+            });
         }
         Ok(Difference { roll: self, since, member, shared })
     }
@@ -168,8 +168,9 @@ pub struct Difference<'a> {
     roll: &'a Roll,
     since: Sequence,
     member: Member,
-    /// Where an address took others along: all addresses that are removed, each once, in order.
-    shared: Vec<Ipv4Addr>,
+    /// Where an address took others along: all addresses that are removed, each once, in order. A set of the kind that the
+    /// roll has anyway, of which the number counts for nothing here.
+    shared: BTreeSet<(Ipv4Addr, u32)>,
 }
 
 impl Difference<'_> {
@@ -177,7 +178,7 @@ impl Difference<'_> {
     pub fn removed(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
         let unshared = self.shared.is_empty().then(|| self.changes().into_iter().flatten());
         let alone = unshared.into_iter().flatten().filter_map(|change| went(change, self.since));
-        alone.chain(self.shared.iter().copied())
+        alone.chain(self.shared.iter().map(|(address, _)| *address))
     }
 
     /// The listings of those who came, and of those whom a removed address took along though they stayed.
@@ -186,7 +187,7 @@ impl Difference<'_> {
             Change::Added { listing, here: true } => Some(listing.as_slice()),
             _ => None,
         });
-        came.chain(self.shared.iter().flat_map(|&address| self.stayed(address)))
+        came.chain(self.shared.iter().flat_map(|&(address, _)| self.stayed(address)))
     }
 
     /// The listings of those at `address` whom the reader knew and who are still there.

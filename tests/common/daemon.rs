@@ -95,9 +95,16 @@ impl Daemon {
         command
     }
 
-    /// The program without any argument, in an environment that does not decide for it.
+    /// The program without any argument, in an environment that does not decide for it. Where the variable
+    /// `ROLLCALL_ADDRESS_SPACE` says how many bytes of address space it may have, it has no more.
     pub fn program() -> Command {
-        Self::clean(Command::new(env!("CARGO_BIN_EXE_rollcalld")))
+        const PROGRAM: &str = env!("CARGO_BIN_EXE_rollcalld");
+        let Ok(bytes) = std::env::var("ROLLCALL_ADDRESS_SPACE") else {
+            return Self::clean(Command::new(PROGRAM));
+        };
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--as={bytes}")).arg(PROGRAM);
+        Self::clean(command)
     }
 
     /// The program under the shell, after `preparation` (`ulimit -n 64`); it keeps the shell's process number.

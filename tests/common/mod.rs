@@ -20,6 +20,7 @@ pub mod fmltp;
 #[cfg(feature = "fmltp")]
 pub mod fmltp_keys;
 pub mod handed_over;
+pub mod own;
 pub mod place;
 pub mod process;
 pub mod random;
@@ -46,6 +47,7 @@ pub use bytes::*;
 pub use daemon::{CLOSED, Daemon, Engine};
 pub use disk::Disk;
 pub use handed_over::handed_over;
+pub use own::own_address;
 pub use place::Place;
 pub use raw::Raw;
 

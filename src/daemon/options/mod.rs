@@ -5,6 +5,7 @@ mod chapp;
 mod doors;
 #[cfg(feature = "fmltp")]
 mod fmltp;
+pub(super) mod limits;
 mod read;
 #[cfg(feature = "residue")]
 mod residue;
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 use getopts::{Matches, Options as Getopts};
 
 use super::Failure;
-use crate::engine::Kind as EngineKind;
+use crate::engine::{Kind as EngineKind, Limits};
 #[cfg(feature = "chapp")]
 pub use chapp::Keeping;
 pub use doors::{Addresses, Doors};
@@ -53,14 +54,10 @@ pub struct Options {
     pub workers: NonZeroUsize,
     /// How many threads do what is slow.
     pub slow_workers: NonZeroUsize,
-    /// The most connections; none: as many as the descriptor limit allows.
-    pub max_clients: Option<usize>,
-    /// The most connections from one address; 0: any number.
-    pub max_per_address: usize,
+    /// How much is allowed; of connections any number where that is not said.
+    pub limits: Limits,
     /// How many changes the journal remembers.
     pub journal: usize,
-    /// The unsent bytes above which a connection is not read.
-    pub high_mark: usize,
     /// Who to become once everything is open.
     pub user: Option<String>,
     /// The group, if it is not the user's own.
@@ -105,28 +102,11 @@ fn getopts() -> Getopts {
     );
     all.optopt(
         "",
-        "max-clients",
-        "connections in all, 1 to 1048576 (default what the descriptor limit allows)",
-        "N",
-    );
-    all.optopt(
-        "",
-        "max-per-address",
-        "connections from one address, or IPv6 /64; 0 is any number, loopback is exempt (default 64)",
-        "N",
-    );
-    all.optopt(
-        "",
         "journal",
         "changes that a client may be behind, 16 to 16777215 (default 65536)",
         "CHANGES",
     );
-    all.optopt(
-        "",
-        "high-mark",
-        "unsent bytes above which a client is not read, 1024 to 1073741824 (default 65536)",
-        "BYTES",
-    );
+    limits::declare(&mut all);
     all.optopt("", "user", "become this user once everything is open (default stay)", "NAME");
     all.optopt("", "group", "become a member of this group alone (default the user's own)", "NAME");
     #[cfg(feature = "sandbox")]
@@ -169,10 +149,8 @@ fn read(matches: &Matches) -> Result<Options, Failure> {
         // To change the roll takes microseconds: more than one would be in each other's way.
         workers: count(matches, "workers")?.unwrap_or(NonZeroUsize::MIN),
         slow_workers: slow_workers(matches)?,
-        max_clients: number(matches, "max-clients", 1..=MAX_CLIENTS)?,
-        max_per_address: number(matches, "max-per-address", 0..=MAX_CLIENTS)?.unwrap_or(64),
+        limits: limits::read(matches)?,
         journal: number(matches, "journal", 16..=MAX_JOURNAL)?.unwrap_or(65_536),
-        high_mark: number(matches, "high-mark", 1024..=1 << 30)?.unwrap_or(65_536),
         user: matches.opt_str("user"),
         group: matches.opt_str("group"),
         pid_file: matches.opt_str("pid-file").map(PathBuf::from),

@@ -20,8 +20,12 @@ fn every_option_has_its_default() {
     assert!(options.doors.addresses.iter().all(by_default));
     assert!(options.doors.addresses.iter().map(|(kind, _)| kind).eq(Kind::ALL));
     assert!(matches!(options.engine, EngineKind::Events { .. }));
-    assert_eq!((options.max_clients, options.max_per_address), (None, 64));
-    assert_eq!((options.journal, options.high_mark), (65_536, 65_536));
+    let limits = &options.limits;
+    assert_eq!((limits.max_clients, limits.max_per_address), (usize::MAX, 64));
+    assert_eq!((limits.max_pending, limits.max_pending_per_address), (1024, 16));
+    assert_eq!((limits.max_new_per_minute, limits.max_messages), (120, 2000));
+    assert_eq!((options.journal, limits.high_mark), (65_536, 65_536));
+    assert_eq!(limits.give_way, if cfg!(feature = "residue") { 120 } else { 0 });
     assert_eq!(options.doors.settings.lekt.handshake_timeout, Duration::from_secs(10));
     assert_eq!(options.doors.settings.lekt.heartbeat_timeout, Duration::from_secs(30));
     assert_eq!(options.log_level, log::LevelFilter::Info);
@@ -34,6 +38,8 @@ fn what_cannot_be_meant_is_told_by_its_option() {
     let table: &[(&[&str], &str)] = &[
         (&["--loops", "0"], "--loops takes a whole number from 1 to 256, not \"0\""),
         (&["--workers", "+3"], "--workers takes a whole number from 1 to 256, not \"+3\""),
+        (&["--max-messages", "100001"], "--max-messages takes a whole number from 0 to 100000"),
+        (&["--max-new-per-minute", "-1"], "--max-new-per-minute takes a whole number from 0 to 1000000"),
         (&["--high-mark", "10"], "--high-mark takes a whole number from 1024 to 1073741824, not \"10\""),
         (&["--heartbeat-timeout", "1.5"], "--heartbeat-timeout takes a whole number from 1 to 86400"),
         (&["--lekt", "localhost"], "--lekt takes an address and a port"),

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::phase::Phase;
-use super::{Acquaintance, Conn, MAY_REST, Stage, Turn};
-use crate::engine::OWED_LIMIT;
+use super::{Acquaintance, Conn, Stage, Turn};
 use crate::engine::task::{Mail, Reply, Returned, Toil};
+use crate::engine::{HAS_CLERKS, HAS_TOIL, OWED_LIMIT};
 use crate::roll::Member;
 use crate::session::{Answer, Ask, Caller, Effort, Event, Fault, Output, Session};
 
@@ -34,7 +34,7 @@ impl Conn {
 
     /// The time to rest is over.
     pub(super) fn go_on(&mut self, then: Option<(Effort, u32)>, turn: &Turn<'_>, out: &mut Output) {
-        if let Some((effort, _)) = then {
+        if HAS_TOIL && let Some((effort, _)) = then {
             out.ask(Ask::Toil(effort));
             self.phase = Phase::Asking;
             return;
@@ -48,9 +48,9 @@ impl Conn {
 
     /// Ends the rest before its time: it comes to nothing any more.
     pub(super) fn wake_up(&mut self) {
-        if MAY_REST && let Phase::Resting { then, .. } = self.phase {
+        if let Phase::Resting { then, .. } = self.phase {
             self.phase = Phase::Open;
-            if let Some((_, cost)) = then {
+            if HAS_TOIL && let Some((_, cost)) = then {
                 self.permit.give_back(self.door, self.peer.ip(), cost);
             }
         }
@@ -95,11 +95,16 @@ impl Conn {
     pub(in crate::engine) fn overrun(&mut self, now: Instant, out: &mut Output) {
         if let Phase::Open | Phase::Resting { .. } | Phase::Asking = self.phase {
             let why = format!("it is owed more than {OWED_LIMIT} bytes of letters and does not fetch them");
-            let asking = matches!(self.phase, Phase::Asking);
-            self.fail(Fault { level: log::Level::Info, ..Fault::silent(why) }, now, out);
-            if asking {
-                self.phase = Phase::Abandoned;
-            }
+            self.abandon(Fault { level: log::Level::Info, ..Fault::silent(why) }, now, out);
+        }
+    }
+
+    /// Ends the session, even if an ask is out.
+    pub(super) fn abandon(&mut self, fault: Fault, now: Instant, out: &mut Output) {
+        let asking = matches!(self.phase, Phase::Asking);
+        self.fail(fault, now, out);
+        if asking {
+            self.phase = Phase::Abandoned;
         }
     }
 
@@ -123,7 +128,7 @@ impl Conn {
 
     /// What the clerk said while an ask was out, which is said now.
     fn held(&mut self) -> Vec<Mail> {
-        let Some(letters) = &mut self.clerk else { return Vec::new() };
+        let Some(letters) = self.clerk.as_mut().filter(|_| HAS_CLERKS) else { return Vec::new() };
         letters.owed += letters.held.iter().map(|mail| mail.size).sum::<usize>();
         std::mem::take(&mut letters.held)
     }
@@ -138,7 +143,7 @@ impl Conn {
                 let ends = turn.stage == Stage::Stopping || answer.is_none();
                 answer.into_iter().for_each(|answer| self.handle(Event::Answer(answer), turn, out));
                 if ends {
-                    self.say_goodbye(turn, out);
+                    self.say_goodbye(Event::Shutdown, turn, out);
                 }
                 self.judge_unread(turn, out);
             }

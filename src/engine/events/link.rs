@@ -109,8 +109,12 @@ impl Link {
     /// Sends what is in `out`.
     #[inline]
     pub(super) fn send(&mut self, out: &Output) {
+        let before = self.backlog.len();
         if let Err(error) = self.backlog.send(out, &mut self.stream) {
             self.conn.broken(&error);
+        }
+        if self.backlog.len() > before {
+            self.conn.owes(before, self.backlog.len());
         }
     }
 

@@ -11,15 +11,16 @@ use super::asks::Asks;
 use super::link::{self, Link, Step};
 use super::slots::Slots;
 use super::{Handle, Inbox};
-use crate::engine::accept::{Acceptor, Visitor};
-use crate::engine::conn::{Stage, Turn};
+use crate::engine::accept::{Acceptor, Host, Visitor};
+use crate::engine::conn::{Conn, Stage, Turn};
+use crate::engine::places::Places;
 use crate::engine::published::Look;
 use crate::engine::rehearsal::{Scene, rehearse};
 use crate::engine::seldom::Seldom;
 use crate::engine::task::{Mailbox, Name, Parcel, Task};
 use crate::engine::timers::Timers;
-use crate::engine::{House, KEEP_LIMIT, READ_LIMIT, Vigil};
-use crate::session::Output;
+use crate::engine::{HAS_LOOSE, House, KEEP_LIMIT, READ_LIMIT, Vigil};
+use crate::session::{Output, Standing};
 
 /// The token of a loop's waker.
 pub(super) const WAKER: Token = Token(usize::MAX);
@@ -46,12 +47,31 @@ pub(super) struct Loop {
     house: House,
     stage: Stage,
     slots: Slots,
+    /// Who gives way to those whom this loop accepts. It has them all: they stay where they came in.
+    places: Places,
     timers: Timers,
     /// Slots whose turn ended before they had nothing left to do.
     again: Vec<u32>,
     asks: Asks,
     buffer: Box<[u8]>,
     out: Output,
+}
+
+/// A loop that takes visitors in during a turn.
+struct Receiving<'a, 'b> {
+    by: &'a mut Loop,
+    turn: &'a Turn<'b>,
+}
+
+impl Host for Receiving<'_, '_> {
+    fn has_room(&mut self, now: Instant) -> bool {
+        let Loop { house, places, slots, .. } = self.by;
+        house.gate.room_for_pending().is_some_and(|room| room > 0) || !places.are_young(now, slots)
+    }
+
+    fn take_in(&mut self, visitor: Visitor, _: Instant) {
+        self.by.take_in(visitor, self.turn);
+    }
 }
 
 /// Counts one connection in another loop's load.
@@ -79,6 +99,7 @@ impl Loop {
             house,
             stage: Stage::Running,
             slots: Slots::default(),
+            places: Places::default(),
             timers: Timers::default(),
             again: Vec::new(),
             asks: Asks::default(),
@@ -91,7 +112,7 @@ impl Loop {
     pub(super) fn run(mut self, _: &Vigil) {
         let mut events = Events::with_capacity(EVENTS_PER_POLL);
         let published = Arc::clone(&self.house.published);
-        let high_mark = self.house.gate.high_mark();
+        let high_mark = self.house.gate.limits().high_mark;
         while self.stage == Stage::Running || !self.slots.is_empty() || !self.inbox.movers.is_empty() {
             match self.poll.poll(&mut events, self.patience()) {
                 Ok(()) => {}
@@ -239,13 +260,15 @@ impl Loop {
 
     fn accept(&mut self, turn: &Turn<'_>) {
         let Some(mut acceptor) = self.acceptor.take() else { return };
-        acceptor.accept(turn.now, |visitor| self.take_in(visitor, turn));
+        acceptor.accept(turn.now, &mut Receiving { by: self, turn });
         self.acceptor = Some(acceptor);
     }
 
     /// Takes a new connection in.
     fn take_in(&mut self, visitor: Visitor, turn: &Turn<'_>) {
-        let settled = visitor.settle(turn.now, &mut self.out);
+        let gate = Arc::clone(&self.house.gate);
+        let admission = visitor.ask(&gate, turn.now, &mut || HAS_LOOSE && self.oust_loosest(turn));
+        let settled = visitor.settle(admission, turn.now, &mut self.out);
         let Some((stream, conn)) = settled.filter(|_| self.stage == Stage::Running) else {
             return self.out.clear(KEEP_LIMIT);
         };
@@ -258,6 +281,26 @@ impl Loop {
             self.pass_on(slot);
             self.turn(slot, turn);
         }
+        if self.slots.at(slot).is_some_and(|link| link.conn.is_pending()) {
+            self.places.note(self.slots.name(slot).into(), turn.now, &mut self.slots);
+            if gate.room_for_pending().is_none()
+                && let Some(oldest) = self.places.oldest(&mut self.slots)
+            {
+                self.end(Name::from(oldest).slot, Conn::give_way, turn);
+            }
+        }
+    }
+
+    /// Has the one give way from whom nothing has come for longest, if it is long enough.
+    fn oust_loosest(&mut self, turn: &Turn<'_>) -> bool {
+        let seconds = self.house.gate.limits().give_way as u64;
+        if seconds == 0 {
+            return false;
+        }
+        let least = Duration::from_secs(seconds);
+        let Some(loosest) = self.places.loosest(turn.now, least, &mut self.slots) else { return false };
+        self.end(Name::from(loosest).slot, Conn::give_way, turn);
+        true
     }
 
     /// Takes a connection from another loop, which has counted it in this one's load already. What it has
@@ -265,14 +308,15 @@ impl Loop {
     fn take_over(&mut self, link: Box<Link>, turn: &Turn<'_>) {
         let Some(slot) = self.seat(link, turn) else { return };
         if self.stage == Stage::Stopping {
-            self.say_goodbye(slot, turn);
+            self.end(slot, Conn::shut_down, turn);
         }
         self.rest(slot);
     }
 
-    fn say_goodbye(&mut self, slot: u32, turn: &Turn<'_>) {
+    /// Ends a connection, by `how` it is to be ended.
+    fn end(&mut self, slot: u32, how: fn(&mut Conn, &Turn<'_>, &mut Output), turn: &Turn<'_>) {
         let Some(link) = self.slots.at(slot) else { return };
-        link.conn.shut_down(turn, &mut self.out);
+        how(&mut link.conn, turn, &mut self.out);
         self.pass_on(slot);
         self.turn(slot, turn);
     }
@@ -316,9 +360,12 @@ impl Loop {
         }
     }
 
-    /// Whether a connection has to stay where its clerk finds it.
+    /// Whether a connection has to stay where its clerk finds it, or where it came in.
     fn keeps(&mut self, slot: u32) -> bool {
-        self.slots.at(slot).is_some_and(|link| self.house.workers.has_clerk(link.conn.door()))
+        let has_clerk = |conn: &Conn| self.house.workers.has_clerk(conn.door());
+        self.slots
+            .at(slot)
+            .is_some_and(|link| link.conn.standing() != Standing::Settled || has_clerk(&link.conn))
     }
 
     /// Looks at whose time has come. What has come from him is read first: the daemon may have slept longer
@@ -351,7 +398,7 @@ impl Loop {
         self.loops.clear();
         self.open_inbox(turn);
         for slot in self.slots.taken() {
-            self.say_goodbye(slot, turn);
+            self.end(slot, Conn::shut_down, turn);
         }
     }
 }

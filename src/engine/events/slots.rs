@@ -1,7 +1,9 @@
 //! Where a loop's connections lie.
 
 use super::link::Link;
+use crate::engine::places::Guests;
 use crate::engine::task::Name;
+use crate::session::Standing;
 
 /// Connections by slot. Whoever comes into a slot gets a new generation, so that what was meant for the one
 /// before him does not reach him.
@@ -79,5 +81,16 @@ impl Slots {
     /// All slots that have a connection.
     pub(super) fn taken(&self) -> Vec<u32> {
         (0..).zip(&self.slots).filter(|(_, slot)| slot.link.is_some()).map(|(number, _)| number).collect()
+    }
+}
+
+impl Guests for Slots {
+    fn standing(&mut self, guest: u64) -> Option<Standing> {
+        let slot = self.find(Name::from(guest))?;
+        self.at(slot).map(|link| link.conn.standing())
+    }
+
+    fn all(&mut self) -> Vec<u64> {
+        self.taken().into_iter().map(|slot| self.name(slot).into()).collect()
     }
 }

@@ -1,8 +1,9 @@
 //! The engine of blocking threads: one accepts, and each connection has one of its own.
 
 mod letterbox;
+mod lobby;
+mod seats;
 
-use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -11,17 +12,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token, Waker};
-use parking_lot::Mutex;
 
 use crate::engine::accept::{Acceptor, Entrance, Visitor};
 use crate::engine::backlog::Backlog;
 use crate::engine::conn::{Conn, Stage, Turn, Wants};
+use crate::engine::limits::Admission;
 use crate::engine::published::Look;
-use crate::engine::seldom::Seldom;
 use crate::engine::task::{Mailbox, Name, Parcel, Task};
 use crate::engine::{HAS_CLERKS, House, Vigil};
 use crate::session::Output;
 use letterbox::{Ear, Found, Letterbox};
+use lobby::Lobby;
+use seats::{Seat, Seats};
 
 /// The stack of a connection's thread: address space, of which it touches a few pages.
 const STACK: usize = 128 * 1024;
@@ -47,8 +49,7 @@ pub(super) struct Service {
 struct Shared {
     house: House,
     stopping: AtomicBool,
-    /// The sockets on which threads may be blocked.
-    sockets: Mutex<HashMap<u64, Arc<TcpStream>>>,
+    seats: Seats,
 }
 
 impl Service {
@@ -57,15 +58,13 @@ impl Service {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let acceptor = Acceptor::new(entrances, Arc::clone(&house.gate), poll.registry(), 0)?;
-        let (stopping, sockets) = (AtomicBool::new(false), Mutex::new(HashMap::new()));
-        let shared = Arc::new(Shared { house, stopping, sockets });
+        let (stopping, seats) = (AtomicBool::new(false), Seats::default());
+        let shared = Arc::new(Shared { house, stopping, seats });
         let reception = Reception {
             poll,
             _waker: Arc::clone(&waker),
             acceptor,
-            shared: Arc::clone(&shared),
-            vigil,
-            met: 0,
+            lobby: Lobby::new(Arc::clone(&shared), vigil),
         };
         thread::Builder::new().name("accept".into()).spawn(move || reception.run())?;
         Ok(Self { shared, waker })
@@ -77,10 +76,7 @@ impl Service {
         if let Err(error) = self.waker.wake() {
             log::error!("the accepting thread cannot be woken: {error}");
         }
-        for socket in self.shared.sockets.lock().values() {
-            // This ends a read that blocks; where the peer has gone, it has ended already.
-            let _ = socket.shutdown(Shutdown::Read);
-        }
+        self.shared.seats.disturb_all();
     }
 }
 
@@ -90,18 +86,13 @@ struct Reception {
     /// What has woken it is to be there until it has seen that.
     _waker: Arc<Waker>,
     acceptor: Acceptor,
-    shared: Arc<Shared>,
-    vigil: Vigil,
-    /// How many have come in.
-    met: u64,
+    lobby: Lobby,
 }
-
-static THREADLESS: Seldom = Seldom::new();
 
 impl Reception {
     fn run(mut self) {
         let mut events = Events::with_capacity(64);
-        while !self.shared.stopping.load(Ordering::Acquire) {
+        while !self.lobby.shared.stopping.load(Ordering::Acquire) {
             let now = Instant::now();
             let patience = self.acceptor.next(now).map(|next| next.saturating_duration_since(now));
             match self.poll.poll(&mut events, patience) {
@@ -113,14 +104,7 @@ impl Reception {
             events.iter().filter(|event| event.token() != WAKER).for_each(|event| {
                 self.acceptor.knock(event.token().0);
             });
-            let (shared, vigil, met, now) = (&self.shared, &self.vigil, &mut self.met, Instant::now());
-            self.acceptor.accept(now, |visitor| {
-                *met += 1;
-                if let Err(error) = receive(visitor, *met, shared, vigil, now) {
-                    let complaint = format_args!("cannot serve a connection: {error}");
-                    THREADLESS.log(log::Level::Warn, now, complaint);
-                }
-            });
+            self.acceptor.accept(Instant::now(), &mut self.lobby);
         }
     }
 }
@@ -128,13 +112,14 @@ impl Reception {
 /// Starts the thread of a new connection.
 fn receive(
     visitor: Visitor,
+    admission: Admission,
     number: u64,
     shared: &Arc<Shared>,
     vigil: &Vigil,
     now: Instant,
 ) -> io::Result<()> {
     let mut out = Output::default();
-    let Some((stream, conn)) = visitor.settle(now, &mut out) else { return Ok(()) };
+    let Some((stream, conn)) = visitor.settle(admission, now, &mut out) else { return Ok(()) };
     let stream = TcpStream::from(stream);
     stream.set_nonblocking(false)?;
     stream.set_write_timeout(Some(WRITE_PATIENCE))?;
@@ -144,13 +129,13 @@ fn receive(
         None
     };
     let (ear, letterbox) = ear.map_or_else(Default::default, |(ear, letterbox)| (Some(ear), letterbox));
-    let stream = Arc::new(stream);
-    shared.sockets.lock().insert(number, Arc::clone(&stream));
+    let seat = Arc::new(Seat::new(stream, conn.standing()));
+    shared.seats.take(number, &seat);
     let mut attendant = Attendant {
         shared: Arc::clone(shared),
         _vigil: vigil.clone(),
         number,
-        stream,
+        seat,
         conn,
         backlog: Backlog::default(),
         letterbox,
@@ -170,7 +155,7 @@ struct Attendant {
     shared: Arc<Shared>,
     _vigil: Vigil,
     number: u64,
-    stream: Arc<TcpStream>,
+    seat: Arc<Seat>,
     conn: Conn,
     backlog: Backlog,
     letterbox: Arc<Letterbox>,
@@ -203,7 +188,7 @@ impl Attendant {
                 Wants::Flush => {
                     if self.conn.sent_all(Instant::now()) {
                         // It fails where the peer has gone already, which the next read shows.
-                        let _ = self.stream.shutdown(Shutdown::Write);
+                        let _ = self.seat.stream.shutdown(Shutdown::Write);
                     }
                 }
             }
@@ -224,8 +209,10 @@ impl Attendant {
     fn with_conn(&mut self, act: impl FnOnce(&mut Conn, &Turn<'_>, &mut Output)) {
         let house = &self.shared.house;
         let view = Look::now(&house.published);
-        let turn = Turn { now: Instant::now(), view, high_mark: house.gate.high_mark(), stage: self.stage };
+        let turn =
+            Turn { now: Instant::now(), view, high_mark: house.gate.limits().high_mark, stage: self.stage };
         act(&mut self.conn, &turn, &mut self.out);
+        self.seat.show(self.conn.standing());
     }
 
     /// Sees whether something has come from others.
@@ -254,14 +241,20 @@ impl Attendant {
             task.into_iter().for_each(|task| self.shared.house.workers.put(task));
         }
         self.part();
-        if let Err(error) = self.backlog.send(&self.out, &mut &*self.stream) {
+        let before = self.backlog.len();
+        if let Err(error) = self.backlog.send(&self.out, &mut &self.seat.stream) {
             self.conn.broken(&error);
         }
+        self.conn.owes(before, self.backlog.len());
         self.out.clear(KEEP);
     }
 
-    /// Sees whether the daemon is about to end.
+    /// Sees whether the daemon is about to end, or others need the place.
     fn look_up(&mut self) {
+        if self.seat.is_ousted() {
+            self.with_conn(Conn::give_way);
+            self.pass_on();
+        }
         if self.stage == Stage::Running && self.shared.stopping.load(Ordering::Acquire) {
             self.stage = Stage::Stopping;
             self.with_conn(Conn::shut_down);
@@ -271,7 +264,7 @@ impl Attendant {
 
     /// Sends what waits; it blocks for a while only, so that a peer that never reads runs into its deadline.
     fn flush(&mut self) {
-        if let Err(error) = self.backlog.flush(&mut &*self.stream) {
+        if let Err(error) = self.backlog.flush(&mut &self.seat.stream) {
             self.conn.broken(&error);
         }
         self.tick_if_due();
@@ -282,7 +275,7 @@ impl Attendant {
         let ready = match &mut self.ear {
             Some(ear) => {
                 let patience = self.conn.deadline().map(|deadline| deadline.saturating_duration_since(began));
-                ear.hears(&self.stream, patience)
+                ear.hears(&self.seat.stream, patience)
             }
             None => self.arm().map(|()| true),
         };
@@ -291,8 +284,8 @@ impl Attendant {
             Ok(false) => return self.tick_if_due(),
             Err(error) => return self.conn.broken(&error),
         }
-        match (&*self.stream).read(buffer) {
-            Ok(0) if self.shared.stopping.load(Ordering::Acquire) => self.end_of_reading(),
+        match (&self.seat.stream).read(buffer) {
+            Ok(0) if self.is_disturbed() => self.end_of_reading(),
             Ok(0) => self.conn.end_of_stream(),
             Ok(count) => self.with_conn(|conn, turn, out| conn.receive(&buffer[..count], turn, out)),
             Err(error) if is_timeout(&error) => {
@@ -308,13 +301,18 @@ impl Attendant {
         self.tick_if_due();
     }
 
-    /// A read has ended because the daemon is about to: that says nothing about the peer. Whether he has taken
+    /// Whether reads end because the connection is to end.
+    fn is_disturbed(&self) -> bool {
+        self.shared.stopping.load(Ordering::Acquire) || self.seat.is_ousted()
+    }
+
+    /// A read has ended because the connection is about to: that says nothing about the peer. Whether he has taken
     /// the last words and closed, too, is to be seen by the connection having no peer any more.
     fn end_of_reading(&mut self) {
-        if self.stage == Stage::Running {
+        if self.conn.wants() != Wants::Discard {
             return;
         }
-        if self.stream.peer_addr().is_err() {
+        if self.seat.stream.peer_addr().is_err() {
             return self.conn.end_of_stream();
         }
         thread::sleep(END_PATIENCE);
@@ -325,11 +323,15 @@ impl Attendant {
     /// all is told so.
     fn arm(&mut self) -> io::Result<()> {
         let Some(deadline) = self.conn.deadline() else {
-            return if self.armed.take().is_some() { self.stream.set_read_timeout(None) } else { Ok(()) };
+            return if self.armed.take().is_some() {
+                self.seat.stream.set_read_timeout(None)
+            } else {
+                Ok(())
+            };
         };
         let needed = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         if std::mem::take(&mut self.looked_up) || self.armed.is_none_or(|armed| needed < armed) {
-            self.stream.set_read_timeout(Some(needed))?;
+            self.seat.stream.set_read_timeout(Some(needed))?;
             self.armed = Some(needed);
         }
         Ok(())
@@ -355,7 +357,7 @@ fn is_timeout(error: &io::Error) -> bool {
 
 impl Drop for Attendant {
     fn drop(&mut self) {
-        self.shared.sockets.lock().remove(&self.number);
+        self.shared.seats.leave(self.number);
         self.part();
     }
 }

@@ -37,6 +37,8 @@ pub(super) enum Reason {
     Challenge,
     /// The daemon is about to end.
     ShuttingDown,
+    /// Others need the place.
+    InTheWay,
 }
 
 /// What a client has to send in time.
@@ -65,6 +67,7 @@ impl fmt::Display for Reason {
             Self::Token(error) => write!(f, "Token is not valid: {error}"),
             Self::Challenge => f.write_str("Challenge is wrong"),
             Self::ShuttingDown => f.write_str("The server is shutting down"),
+            Self::InTheWay => f.write_str("Others need the place and the handshake takes too long"),
         }
     }
 }
@@ -90,6 +93,8 @@ pub(super) fn refusal(why: Refusal) -> String {
     match why {
         Refusal::Full => line(&"Server is full"),
         Refusal::Crowded => line(&"Too many connections from your address"),
+        Refusal::Pending => line(&"Too many handshakes under way from your address"),
+        Refusal::Hasty => line(&"Too many new connections from your address"),
         Refusal::CoolingDown(left) => line(&format_args!("Try again in {} s", whole_seconds(left))),
     }
 }

@@ -15,7 +15,7 @@ use super::reason::{self, Packet, Reason};
 use super::state::{Attempt, Exchange, Quiet, State, Welcome};
 use super::{FmltpDoor, Settings, who};
 use crate::roll::Applicant;
-use crate::session::{Answer, Ask, Effort, Event, Fault, Output, Session, View};
+use crate::session::{Answer, Ask, Effort, Event, Fault, Output, Session, Standing, View};
 
 /// How long a client may take to prove who he is.
 pub(super) const AUTH_LIMIT: Duration = Duration::from_secs(60);
@@ -93,12 +93,13 @@ impl Session for Server {
             }
             Event::EndOfStream if self.input == Input::Begun => self.input = Input::Ended,
             Event::EndOfStream => (),
-            Event::Shutdown if matches!(self.state, State::Over) => (),
+            Event::Shutdown | Event::GiveWay if matches!(self.state, State::Over) => (),
             Event::Shutdown => {
                 let fault = self.refused(Reason::ShuttingDown, view);
                 self.enter(State::Over, "the daemon is about to end");
                 return Err(fault);
             }
+            Event::GiveWay => return Err(self.refused(Reason::InTheWay, view)),
         }
         if !out.is_empty() {
             out.apart();
@@ -134,6 +135,13 @@ impl Session for Server {
     fn ends_badly(&self) -> bool {
         // Who looks and hangs up may do so by a reset, because he has not even read what he was sent.
         self.state.is_handshake() && self.input != Input::Awaited
+    }
+
+    fn standing(&self) -> Standing {
+        match self.state {
+            State::Ready { .. } | State::Over => Standing::Settled,
+            _ => Standing::Pending,
+        }
     }
 }
 

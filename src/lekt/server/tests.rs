@@ -281,3 +281,22 @@ fn mutated_conversations_do_no_harm() {
         }
     }
 }
+
+#[test]
+fn who_is_not_on_the_roll_yet_is_pending_and_told_that_others_need_the_place() {
+    let mut world = World::new();
+    for (said, standing) in [
+        (&b""[..], Standing::Pending),
+        (HELLO, Standing::Pending),
+        (&[HELLO, TOLD].concat(), Standing::Settled),
+    ] {
+        let mut guest = world.guest("127.0.0.1:1");
+        guest.receive(&mut world, said);
+        assert_eq!(guest.session.standing(), standing, "{said:?}");
+    }
+    let mut guest = world.guest("127.0.0.1:1");
+    let mut out = Output::default();
+    let fault = guest.session.handle(world.now, Event::GiveWay, &world, &mut out).unwrap_err();
+    assert_eq!(fault.why, "others need the place: your handshake takes too long");
+    assert!(fault.farewell.starts_with(b"LEKTR"));
+}

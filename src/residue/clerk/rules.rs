@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::client::Origin;
+use super::client::{Client, Origin};
 use super::health::Health;
 use super::loggers::Loggers;
 use super::logs::Batch;
@@ -52,17 +52,7 @@ impl Hearing<'_> {
             Question::Touch { pass, mark } => {
                 self.once(from, &pass, mark, Port::Connect, |this| this.touch(&pass))
             }
-            Question::Invalid { pass, mark, port } => {
-                let note = |this: &mut Self| match port {
-                    Port::Connect | Port::Token => Verdict::Noted,
-                    Port::Log => this.unreadable(&pass),
-                };
-                match self.once(from, &pass, mark, port, note) {
-                    // It has come before.
-                    Verdict::Refused(_) | Verdict::TokenRefused(_) | Verdict::NotLogged => note(self),
-                    verdict => verdict,
-                }
-            }
+            Question::Invalid { pass, mark, port } => return self.invalid(from, pass, mark, port),
             Question::Unreadable { pass } => self.unreadable(&pass),
             Question::AskToken { pass, mark, logger, access_code } => {
                 let code = access_code.unwrap_or_default();
@@ -100,6 +90,20 @@ impl Hearing<'_> {
         let verdict = serve(self);
         self.registry.remember(self.moment.now, pass, mark, Fate::Unwritten);
         verdict
+    }
+
+    /// What the session refuses is seen now, and no more; a log may have been written when it came before.
+    fn invalid(&mut self, from: Caller, pass: Pass, mark: Mark, port: Port) -> Option<Verdict> {
+        let may_log = |client: &mut Client| client.is_acknowledged();
+        if port == Port::Log && self.registry.owner(&pass).is_some_and(may_log) {
+            let verdict = self.log(from, pass, mark, Vec::new(), Vec::new())?;
+            return Some(if let Verdict::NotLogged = verdict { Verdict::Noted } else { verdict });
+        }
+        let note = || if port == Port::Log { Verdict::NoClient } else { Verdict::Noted };
+        Some(match self.once(from, &pass, mark, port, |_| note()) {
+            changed @ Verdict::Changed(_) => changed,
+            _ => note(),
+        })
     }
 
     /// A client that may not log hears of that, whatever it sends ("Logs").

@@ -81,6 +81,7 @@ impl Session for Server {
             Event::Answer(answer) => self.answered(answer, turn),
             Event::Mail(paper) => self.notice(paper, turn),
             Event::Opened | Event::Tick | Event::EndOfStream | Event::Shutdown => Ok(()),
+            Event::GiveWay => Err(Fault::silent("others need the place")),
         }
     }
 

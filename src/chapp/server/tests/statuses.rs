@@ -221,8 +221,20 @@ fn who_cannot_be_served_hears_400() {
     let refusal = ChappDoor.refusal(Refusal::Full);
     assert_eq!(String::from_utf8(refusal).unwrap().replace("\\\n", "|"), expected);
 
+    for event in [Event::Shutdown, Event::GiveWay] {
+        let mut world = World::new();
+        let mut guest = Guest::new();
+        guest.happens(&mut world, event);
+        assert_eq!((guest.all().as_str(), guest.closed), (expected, true));
+    }
+}
+
+#[test]
+fn who_never_made_a_valid_request_is_pending() {
     let mut world = World::new();
     let mut guest = Guest::new();
-    guest.happens(&mut world, Event::Shutdown);
-    assert_eq!((guest.all().as_str(), guest.closed), (expected, true));
+    guest.sends(&mut world, "||NONSENSE||||");
+    assert_eq!(guest.session.standing(), Standing::Pending);
+    guest.sends(&mut world, "CONNECT\tann->server|ID:7||");
+    assert_eq!(guest.session.standing(), Standing::Settled);
 }

@@ -150,3 +150,14 @@ fn clients_make_only_so_many_files() {
         assert_eq!(world.try_with(|mark| log(&pass, mark, &[(logger, None, "line")])), Told::Logged);
     }
 }
+
+#[test]
+fn what_was_written_and_comes_again_too_late_is_still_said_to_be_written() {
+    let mut world = World::open();
+    let pass = world.acknowledged(unknown());
+    let mark = world.mark();
+    assert_eq!(world.ask(log(&pass, mark, &[("a", None, "line")])), Told::Logged);
+    assert_eq!(world.ask(invalid(&pass, mark, Port::Log)), Told::Logged);
+    assert_eq!(world.try_with(|mark| invalid(&pass, mark, Port::Log)), Told::Noted);
+    assert_eq!(world.files.text("a"), "line\n");
+}

@@ -122,6 +122,25 @@ fn reasons_are_printable_and_name_what_was_wrong() {
 }
 
 #[test]
+fn who_is_not_in_yet_is_pending_and_told_that_others_need_the_place() {
+    let why = "Others need the place and the handshake takes too long";
+    for authorization in [Off, On] {
+        let said = login();
+        for sent in 0..=said.len() {
+            let mut world = World::new();
+            let mut guest = world.guest_after(authorization, &said[..sent]);
+            let in_already = guest.session.state.name() == "ready";
+            let expected = if in_already { Standing::Settled } else { Standing::Pending };
+            assert_eq!(guest.session.standing(), expected, "after {sent} packets");
+            guest.handle(&world, Event::GiveWay);
+            let line = format!("400 {why}.\r\n");
+            let told = if sent < 2 { line } else { format!("{{{line}}}") };
+            assert_eq!(guest.heard().last(), Some(&told), "after {sent} packets");
+        }
+    }
+}
+
+#[test]
 fn at_the_daemons_end_everybody_is_told_and_nothing_is_held_against_them() {
     let why = "The server is shutting down";
     for authorization in [Off, On] {

@@ -123,6 +123,10 @@ impl Plain {
         let established = Told::Established(unix_time, age);
         let told = match &wish.what {
             What::Invalid(Port::Log) if !is_served => Told::NoClient,
+            What::Invalid(Port::Log) if client.marks.contains(&(wish.mark, true)) => {
+                return Some(Told::Logged);
+            }
+            What::Invalid(Port::Log) if waits(waiting, known, wish) => return None,
             What::Invalid(_) => Told::Noted,
             What::Acknowledge | What::Touch if is_repeated => Told::Refused(ConnectError::Invalid),
             What::AskToken(..) | What::CheckToken(..) if is_repeated => {
@@ -148,10 +152,7 @@ impl Plain {
             What::Log(_) if client.marks.contains(&(wish.mark, true)) => return Some(Told::Logged),
             What::Log(_) if is_repeated => return Some(Told::NotLogged),
             What::Log(lines) => {
-                let is_same =
-                    |(_, other, mark, _): &&mut (_, Known, u64, _)| other == known && *mark == wish.mark;
-                if let Some((callers, ..)) = waiting.iter_mut().find(is_same) {
-                    callers.push(wish.from);
+                if waits(waiting, known, wish) {
                     return None;
                 }
                 let good = lines.iter().filter(|(logger, token, _)| {
@@ -287,4 +288,11 @@ impl Plain {
     fn find(&mut self, id: &str) -> Option<&mut Client> {
         self.clients.iter_mut().find(|client| client.known.id == id)
     }
+}
+
+/// Has a log that has come already, and is not written yet, answered to one more. False if there is none.
+fn waits(waiting: &mut Waiting, known: &Known, wish: &Wish) -> bool {
+    let is_same = |(_, other, mark, _): &&mut (_, Known, u64, _)| other == known && *mark == wish.mark;
+    let first = waiting.iter_mut().find(is_same);
+    first.map(|(callers, ..)| callers.push(wish.from)).is_some()
 }

@@ -1,0 +1,81 @@
+//! How firmly a connection is in, how fast it may be, and how it gives way to others.
+
+use std::time::Instant;
+
+use super::phase::Phase;
+use super::{Conn, Turn};
+use crate::engine::HAS_LOOSE;
+use crate::engine::limits::Count;
+use crate::session::{Event, Fault, Output, Standing};
+
+impl Conn {
+    /// Others need the place. An ask that is out comes back to nobody.
+    pub(in crate::engine) fn give_way(&mut self, turn: &Turn<'_>, out: &mut Output) {
+        match self.phase {
+            Phase::Open | Phase::Resting { .. } => {
+                self.permit.oust();
+                self.wake_up();
+                self.say_goodbye(Event::GiveWay, turn, out);
+            }
+            Phase::Asking => {
+                self.permit.oust();
+                self.abandon(Fault::silent("others need the place"), turn.now, out);
+            }
+            _ => {}
+        }
+    }
+
+    /// How firmly the client is in.
+    pub(in crate::engine) fn standing(&self) -> Standing {
+        match (&self.phase, &self.session) {
+            _ if self.permit.is_pending() => Standing::Pending,
+            (Phase::Open, Some(session)) if HAS_LOOSE => session.standing(),
+            _ => Standing::Settled,
+        }
+    }
+
+    /// Whether it has yet to show that it speaks the protocol.
+    pub(in crate::engine) fn is_pending(&self) -> bool {
+        self.permit.is_pending()
+    }
+
+    /// Notes that the session has settled, where it has done so just now.
+    #[inline]
+    pub(super) fn settle_if_it_has(&mut self) {
+        if self.permit.is_pending()
+            && let Some(session) = &self.session
+            && session.standing() != Standing::Pending
+        {
+            self.permit.settle();
+        }
+    }
+
+    /// Notes that `owed` bytes wait to be sent, where it was `before` a moment ago.
+    pub(in crate::engine) fn owes(&self, before: usize, owed: usize) {
+        let gate = self.permit.gate();
+        if (before..owed).contains(&gate.limits().high_mark) {
+            gate.count(Count::Stuffed);
+        }
+    }
+
+    /// Has the connection rest if messages come too fast.
+    #[inline]
+    pub(super) fn keep_pace(&mut self, turn: &Turn<'_>, out: &mut Output) {
+        // The pace goes by a clock that turns over.
+        #[expect(clippy::cast_possible_truncation, reason = "it is meant to")]
+        let clock = self.permit.gate().clock(turn.now) as u32;
+        if let Some(pause) = self.pace.count(clock, self.permit.message_interval()) {
+            self.slow_down(turn.now + pause, turn, out);
+        }
+    }
+
+    #[cold]
+    fn slow_down(&mut self, until: Instant, turn: &Turn<'_>, out: &mut Output) {
+        // The session's own deadline is not looked at meanwhile.
+        self.handle(Event::Tick, turn, out);
+        if let Phase::Open = self.phase {
+            self.permit.gate().count(Count::Slowed);
+            self.phase = Phase::Resting { until, then: None };
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! How connections come in, and others give way to them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Shared, receive};
+use crate::engine::accept::{Host, Visitor};
+use crate::engine::places::Places;
+use crate::engine::seldom::Seldom;
+use crate::engine::{HAS_LOOSE, Vigil};
+
+static THREADLESS: Seldom = Seldom::new();
+
+/// What the accepting thread knows of those who have come in.
+pub(super) struct Lobby {
+    pub(super) shared: Arc<Shared>,
+    vigil: Vigil,
+    /// How many have come.
+    met: u64,
+    /// Who gives way to those who come.
+    places: Places,
+}
+
+impl Lobby {
+    pub(super) fn new(shared: Arc<Shared>, vigil: Vigil) -> Self {
+        Self { shared, vigil, met: 0, places: Places::default() }
+    }
+}
+
+impl Host for Lobby {
+    fn has_room(&mut self, now: Instant) -> bool {
+        let Shared { house, seats, .. } = &*self.shared;
+        house.gate.room_for_pending().is_some_and(|room| room > 0)
+            || !self.places.are_young(now, &mut &*seats)
+    }
+
+    fn take_in(&mut self, visitor: Visitor, now: Instant) {
+        let Self { shared, vigil, met, places } = self;
+        *met += 1;
+        let admission =
+            visitor.ask(&shared.house.gate, now, &mut || HAS_LOOSE && oust_loosest(shared, places, now));
+        if let Err(error) = receive(visitor, admission, *met, shared, vigil, now) {
+            let complaint = format_args!("cannot serve a connection: {error}");
+            THREADLESS.log(log::Level::Warn, now, complaint);
+        }
+        oust_oldest(shared, places, *met, now);
+    }
+}
+
+/// Notes one who has come, and has the one give way who has been pending for longest, if there are too many.
+fn oust_oldest(shared: &Shared, places: &mut Places, newest: u64, now: Instant) {
+    let mut guests = &shared.seats;
+    places.note(newest, now, &mut guests);
+    if shared.house.gate.room_for_pending().is_none() {
+        while places.oldest(&mut guests).is_some_and(|oldest| !shared.seats.oust(oldest)) {}
+    }
+}
+
+/// Has the one give way from whom nothing has come for longest, if it is long enough.
+fn oust_loosest(shared: &Shared, places: &mut Places, now: Instant) -> bool {
+    let seconds = shared.house.gate.limits().give_way as u64;
+    let least = Duration::from_secs(seconds);
+    let loosest = (seconds > 0).then(|| places.loosest(now, least, &mut &shared.seats)).flatten();
+    loosest.is_some_and(|loosest| shared.seats.oust(loosest))
+}
