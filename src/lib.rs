@@ -42,9 +42,18 @@ pub mod door;
 pub mod engine;
 #[cfg(feature = "fmltp")]
 pub mod fmltp;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod lekt;
 #[cfg(feature = "residue")]
 pub mod residue;
 pub mod roll;
 pub mod session;
+#[cfg(test)]
+#[cfg_attr(
+    not(all(feature = "chapp", feature = "fmltp")),
+    allow(dead_code, unused_mut, unused_variables, clippy::ptr_arg, reason = "some doors are not there")
+)]
+mod simulation;
 pub mod wire;

@@ -94,7 +94,7 @@ fn who_goes_on_sending_is_told_as_well(engine: Engine) {
 
 /// Neither one that never reads nor one that never closes.
 fn a_client_that_does_not_read_does_not_hold_up_the_end(engine: Engine) {
-    let mut daemon = Daemon::start(engine, &[]);
+    let mut daemon = Daemon::start(engine, &["--max-messages", "0"]);
     let mut stuck = Raw::connect_narrow(ip(3), daemon.address());
     stuck.join(7000);
     stuck.fill();

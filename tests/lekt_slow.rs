@@ -32,7 +32,7 @@ fn a_client_that_does_not_read_is_not_read_from(engine: Engine) {
 }
 
 fn a_client_that_does_not_read_delays_nobody(engine: Engine) {
-    let daemon = Daemon::start(engine, &["--loops", "1", "--workers", "1"]);
+    let daemon = Daemon::start(engine, &["--loops", "1", "--workers", "1", "--max-messages", "0"]);
     let mut member = Raw::joined(2, daemon.address(), 1);
     let mut stuck: Vec<Raw> = (0..2).map(|_| Raw::connect_narrow(ip(3), daemon.address())).collect();
     for client in &mut stuck {
@@ -46,7 +46,7 @@ fn a_client_that_does_not_read_delays_nobody(engine: Engine) {
 }
 
 fn a_client_that_does_not_read_runs_into_the_timeout(engine: Engine) {
-    let daemon = Daemon::start(engine, &["--heartbeat-timeout", "1"]);
+    let daemon = Daemon::start(engine, &["--heartbeat-timeout", "1", "--max-messages", "0"]);
     let mut stuck = Raw::connect_narrow(ip(3), daemon.address());
     stuck.join(7000);
     let beats = BEAT.repeat(256);
@@ -64,7 +64,7 @@ fn a_client_that_does_not_read_runs_into_the_timeout(engine: Engine) {
 }
 
 fn a_client_that_reads_late_gets_every_answer(engine: Engine) {
-    let daemon = Daemon::start(engine, &["--high-mark", "4096"]);
+    let daemon = Daemon::start(engine, &["--high-mark", "4096", "--max-messages", "0"]);
     let mut member = Raw::joined(2, daemon.address(), 1);
     let mut late = Raw::connect_narrow(ip(2), daemon.address());
     late.join(2);
@@ -170,7 +170,7 @@ fn the_journal_does_not_bound_the_first_answer(engine: Engine) {
 }
 
 fn a_peer_that_sends_one_byte_at_a_time_delays_nobody(engine: Engine) {
-    let daemon = Daemon::start(engine, &["--loops", "1", "--workers", "1"]);
+    let daemon = Daemon::start(engine, &["--loops", "1", "--workers", "1", "--max-messages", "0"]);
     let mut member = Raw::joined(2, daemon.address(), 1);
     let mut slow: Vec<Raw> = (0..10).map(|_| Raw::connect_from(ip(3), daemon.address())).collect();
     for byte in HELLO {

@@ -120,7 +120,7 @@ fn an_array_has_one_to_a_hundred_items(engine: Engine) {
 /// Table: items that are not valid, for the logger `app` where that is not what is wrong.
 fn invalid() -> Vec<String> {
     let with = |fields: &str| format!(r#"{{"logger":"app",{fields}}}"#);
-    let stale = now() - 130;
+    let stale = now() - 150;
     vec![
         with(r#""msg":"without a time""#),
         with(r#""datetime":0,"msg":"at zero""#),

@@ -58,7 +58,7 @@ fn a_client_is_on_the_roll_from_its_acknowledgement_on(engine: Engine) {
     assert_eq!(on_the_roll(&mut watcher), []);
     ann.acknowledges();
     let anns = (local(&mut ann, Port::Connect), ann.id.clone());
-    assert_eq!(on_the_roll(&mut watcher), [anns.clone()]);
+    assert_eq!(on_the_roll(&mut watcher), std::slice::from_ref(&anns));
     let mut bob = Client::established(&daemon);
     let bobs = (local(&mut bob, Port::Connect), bob.id.clone());
     assert_eq!(on_the_roll(&mut watcher), [anns.clone(), bobs.clone()]);

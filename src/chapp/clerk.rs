@@ -159,4 +159,4 @@ fn open(case: Case) -> Affair {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -59,17 +59,22 @@ pub(super) trait Host {
     fn has_room(&mut self, now: Instant) -> bool;
 
     /// Lets one come in, if he may.
-    fn take_in(&mut self, visitor: Visitor, now: Instant);
+    fn take_in(&mut self, visitor: Visitor<TcpStream>, now: Instant);
 }
 
 /// Somebody at the door.
-pub(super) struct Visitor {
-    stream: TcpStream,
+pub(super) struct Visitor<S> {
+    pub(super) stream: S,
     peer: SocketAddr,
     door: Arc<dyn Door>,
 }
 
-impl Visitor {
+impl<S> Visitor<S> {
+    /// Somebody who comes to `door` from `peer`.
+    pub(super) fn new(stream: S, peer: SocketAddr, door: Arc<dyn Door>) -> Self {
+        Self { stream, peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()), door }
+    }
+
     /// Asks at `gate` whether the visitor may come in. For `make_room`, see there.
     pub(super) fn ask(
         &self,
@@ -89,12 +94,7 @@ impl Visitor {
     }
 
     /// The connection, with what it is told first if it cannot be let in; none if it is to be closed at once.
-    pub(super) fn settle(
-        self,
-        admission: Admission,
-        now: Instant,
-        out: &mut Output,
-    ) -> Option<(TcpStream, Conn)> {
+    pub(super) fn settle(self, admission: Admission, now: Instant, out: &mut Output) -> Option<(S, Conn)> {
         let conn = match admission {
             Admission::Welcome(permit) => Conn::welcome(&*self.door, self.peer, permit, now),
             Admission::Refused(permit, why) => Conn::refuse(&*self.door, self.peer, permit, now, why, out),
@@ -102,7 +102,9 @@ impl Visitor {
         };
         Some((self.stream, conn))
     }
+}
 
+impl Visitor<TcpStream> {
     /// Tells the visitor at once that there is no room, and closes the connection. What it has sent is read, or that
     /// would take back what it is told.
     fn tell(mut self) {
@@ -199,9 +201,8 @@ impl Acceptor {
 }
 
 impl Entrance {
-    fn meet(&self, stream: TcpStream, peer: SocketAddr) -> Visitor {
-        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        Visitor { stream, peer, door: Arc::clone(&self.door) }
+    fn meet(&self, stream: TcpStream, peer: SocketAddr) -> Visitor<TcpStream> {
+        Visitor::new(stream, peer, Arc::clone(&self.door))
     }
 }
 

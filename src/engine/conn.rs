@@ -270,6 +270,12 @@ impl Conn {
         };
     }
 
+    /// As whom it is on the roll.
+    #[cfg(test)]
+    pub(super) fn member(&self) -> Option<Member> {
+        self.member
+    }
+
     /// Which door it came through.
     pub(super) fn door(&self) -> &'static str {
         self.door

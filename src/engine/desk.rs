@@ -25,8 +25,7 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// Gives the clerk of a door a thread, and says how he is reached. What he changes about the roll goes along `roll`.
 pub(super) fn open(door: &'static str, clerk: Box<dyn Clerk>, roll: Way, vigil: Vigil) -> io::Result<Way> {
-    let (way, inlet) = way(WAITING_LIMIT, &Arc::default());
-    let keeper = Keeper { clerk, inlet, room: Room { callers: HashMap::new(), roll } };
+    let (way, keeper) = Keeper::new(clerk, roll);
     let keep = move || {
         keeper.run();
         // Not before his books are closed.
@@ -37,20 +36,26 @@ pub(super) fn open(door: &'static str, clerk: Box<dyn Clerk>, roll: Way, vigil: 
 }
 
 /// A clerk on his thread.
-struct Keeper {
-    clerk: Box<dyn Clerk>,
-    inlet: Inlet,
-    room: Room,
+pub(super) struct Keeper {
+    pub(super) clerk: Box<dyn Clerk>,
+    pub(super) inlet: Inlet,
+    pub(super) room: Room,
 }
 
 /// What he has at hand.
-struct Room {
+pub(super) struct Room {
     /// Where everyone is reached whom he knows.
     callers: HashMap<Caller, Sender>,
     roll: Way,
 }
 
 impl Keeper {
+    /// The way to the desk of this clerk, and who sits behind it.
+    pub(super) fn new(clerk: Box<dyn Clerk>, roll: Way) -> (Way, Self) {
+        let (way, inlet) = way(WAITING_LIMIT, &Arc::default());
+        (way, Self { clerk, inlet, room: Room { callers: HashMap::new(), roll } })
+    }
+
     fn run(mut self) {
         loop {
             let first = match self.inlet.bell.wait_for(Some(IDLE), &mut || self.inlet.look()) {
@@ -58,19 +63,30 @@ impl Keeper {
                 Look::Nothing => None,
                 Look::Cut => return,
             };
-            let (mut cases, mut gone) = (Vec::new(), Vec::new());
-            let more = if first.is_some() { BATCH_LIMIT - 1 } else { 0 };
-            for task in first.into_iter().chain(self.inlet.waiting().take(more)) {
-                let Task::Errand(Errand { case, reply, .. }) = task else { continue };
-                rehearse(Scene::Clerk);
-                note(&mut self.room.callers, &mut gone, &case, reply);
-                cases.push(case);
-            }
+            let (cases, gone) = self.take(first);
             let moment = Moment { now: Instant::now(), unix_time: unix_time() };
             self.clerk.deal(moment, cases, &mut self.room);
-            for caller in gone {
-                self.room.callers.remove(&caller);
-            }
+            self.forget(&gone);
+        }
+    }
+
+    /// The cases that wait, `first` among them, and who will not be reached any more after them.
+    pub(super) fn take(&mut self, first: Option<Task>) -> (Vec<Case>, Vec<Caller>) {
+        let (mut cases, mut gone) = (Vec::new(), Vec::new());
+        let more = if first.is_some() { BATCH_LIMIT - 1 } else { 0 };
+        for task in first.into_iter().chain(self.inlet.waiting().take(more)) {
+            let Task::Errand(Errand { case, reply, .. }) = task else { continue };
+            rehearse(Scene::Clerk);
+            note(&mut self.room.callers, &mut gone, &case, reply);
+            cases.push(case);
+        }
+        (cases, gone)
+    }
+
+    /// Forgets where they were reached.
+    pub(super) fn forget(&mut self, gone: &[Caller]) {
+        for caller in gone {
+            self.room.callers.remove(caller);
         }
     }
 }

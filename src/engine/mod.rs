@@ -194,4 +194,7 @@ const READ_LIMIT: usize = 16 * 1024;
 const KEEP_LIMIT: usize = 64 * 1024;
 
 #[cfg(test)]
+#[cfg_attr(not(feature = "chapp"), allow(dead_code, reason = "not every door uses all of it"))]
+pub(crate) mod simulation;
+#[cfg(test)]
 mod tests;

@@ -46,6 +46,12 @@ impl<'a> Look<'a> {
     pub(super) fn now(published: &'a Published) -> Self {
         Self { published, unix_time: unix_time() }
     }
+
+    /// A look at `published` when some clock says that it is `unix_time`.
+    #[cfg(test)]
+    pub(super) fn at(published: &'a Published, unix_time: i64) -> Self {
+        Self { published, unix_time }
+    }
 }
 
 impl View for Look<'_> {

@@ -44,7 +44,7 @@ impl Toilers {
     }
 
     /// The ways, and one who may be sent to their other ends.
-    fn new() -> (Self, Toiler) {
+    pub(super) fn new() -> (Self, Toiler) {
         let (bell, stopping) = (Arc::default(), Arc::default());
         let ((brief, brief_in), (long, long_in)) = (way(WAITING_LIMIT, &bell), way(WAITING_LIMIT, &bell));
         let toiler =
@@ -68,7 +68,7 @@ impl Toilers {
 
 /// One of them.
 #[derive(Clone)]
-struct Toiler {
+pub(super) struct Toiler {
     brief: Inlet,
     long: Inlet,
     stopping: Arc<AtomicBool>,
@@ -80,25 +80,35 @@ impl Toiler {
     fn run(mut self) {
         let bell = Arc::clone(&self.brief.bell);
         while let Look::Task(task) = bell.wait_for(None, &mut || self.look()) {
-            let Task::Chore(Chore { mut session, effort, reply: (mailbox, name) }) = task else { continue };
-            self.brief_in_a_row = match effort {
-                Effort::Brief => self.brief_in_a_row.saturating_add(1),
-                Effort::Long => 0,
-            };
-            rehearse(Scene::Slow);
-            let outcome = if self.stopping.load(Ordering::Acquire) {
-                Toil::Skipped
-            } else {
-                session.toil();
-                Toil::Done
-            };
-            mailbox.post(name, Reply::Back(Returned { session, effort, outcome }));
+            self.toil(task);
         }
         // The next one has to hear of the end, too.
         bell.ring();
     }
 
-    fn look(&self) -> Look {
+    pub(super) fn toil(&mut self, task: Task) {
+        let Task::Chore(Chore { mut session, effort, reply: (mailbox, name) }) = task else { return };
+        self.brief_in_a_row = match effort {
+            Effort::Brief => self.brief_in_a_row.saturating_add(1),
+            Effort::Long => 0,
+        };
+        rehearse(Scene::Slow);
+        let outcome = if self.stopping.load(Ordering::Acquire) {
+            Toil::Skipped
+        } else {
+            session.toil();
+            Toil::Done
+        };
+        mailbox.post(name, Reply::Back(Returned { session, effort, outcome }));
+    }
+
+    /// Whether nothing waits for him.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.brief.is_empty() && self.long.is_empty()
+    }
+
+    pub(super) fn look(&self) -> Look {
         let mut inlets = [&self.brief, &self.long];
         if self.brief_in_a_row >= BRIEF_FOR_A_LONG_ONE {
             inlets.swap(0, 1);

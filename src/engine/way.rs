@@ -74,6 +74,12 @@ impl Inlet {
         }
     }
 
+    /// Whether nothing waits.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
     /// All that waits, without waiting for more.
     pub(super) fn waiting(&self) -> impl Iterator<Item = Task> + '_ {
         std::iter::from_fn(|| match self.look() {

@@ -14,7 +14,7 @@ use std::thread;
 
 use super::published::Published;
 use super::rehearsal::{Scene, rehearse};
-use super::task::{Change, Reply, RollTask, Task};
+use super::task::{Change, Reply, RollTask, Sender, Task};
 use super::toil::Toilers;
 use super::way::{Inlet, Look, Way, way};
 use super::{Vigil, desk};
@@ -62,6 +62,12 @@ impl Workers {
         Ok(())
     }
 
+    /// Ways whose other ends somebody else has.
+    #[cfg(test)]
+    pub(super) fn of(roll: Way, toil: Toilers, desks: Vec<(&'static str, Way)>) -> Self {
+        Self { roll, toil: Some(toil), desks }
+    }
+
     /// Hands a task over, or back if too many are waiting on its way.
     pub(super) fn offer(&self, task: Task) -> Result<(), Task> {
         match self.way(&task) {
@@ -103,24 +109,37 @@ impl Workers {
 fn work(inlet: &Inlet, published: &Published) {
     let mut done = Vec::with_capacity(BATCH_LIMIT);
     while let Look::Task(first) = inlet.bell.wait_for(None, &mut || inlet.look()) {
-        published.change(|roll| {
-            let all = std::iter::once(first).chain(inlet.waiting().take(BATCH_LIMIT - 1));
-            done.extend(all.filter_map(|task| match task {
-                Task::Roll(RollTask { change, reply }) => Some((carry_out(roll, change), reply)),
-                Task::Chore(_) | Task::Errand(_) => None,
-            }));
-        });
-        for (Outcome { answer, event, there }, reply) in done.drain(..) {
-            if let Some((mailbox, name)) = reply {
-                mailbox.post(name, Reply::Answer(answer));
-            }
-            // Not before the roll is free again: who reads the log may be slow.
-            log::debug!("{event}, {there} there");
-        }
+        change(first, inlet, published, &mut done);
+        answer(&mut done);
     }
     // The next one has to hear of the end, too.
     inlet.bell.ring();
 }
+
+/// Changes the roll as `first`, and those that wait behind it, want.
+pub(super) fn change(first: Task, inlet: &Inlet, published: &Published, done: &mut Vec<Done>) {
+    published.change(|roll| {
+        let all = std::iter::once(first).chain(inlet.waiting().take(BATCH_LIMIT - 1));
+        done.extend(all.filter_map(|task| match task {
+            Task::Roll(RollTask { change, reply }) => Some(Done(carry_out(roll, change), reply)),
+            Task::Chore(_) | Task::Errand(_) => None,
+        }));
+    });
+}
+
+/// Tells whoever asked that it is done.
+pub(super) fn answer(done: &mut Vec<Done>) {
+    for Done(Outcome { answer, event, there }, reply) in done.drain(..) {
+        if let Some((mailbox, name)) = reply {
+            mailbox.post(name, Reply::Answer(answer));
+        }
+        // Not before the roll is free again: who reads the log may be slow.
+        log::debug!("{event}, {there} there");
+    }
+}
+
+/// What came of a change, and who wants to know.
+pub(super) struct Done(Outcome, Option<Sender>);
 
 /// What came of an ask, and what the log is told of it.
 struct Outcome {

@@ -30,6 +30,9 @@ pub mod fernet;
 pub mod group;
 pub mod key;
 pub mod pem;
+#[cfg(test)]
+pub(crate) mod random;
+#[cfg(not(test))]
 mod random;
 pub mod server;
 pub mod space;

@@ -1,5 +1,5 @@
 mod failures;
-mod maps;
+pub(crate) mod maps;
 mod messages;
 mod model;
 mod names;

@@ -30,6 +30,12 @@ impl Asks {
         self.out[lane as usize] -= 1;
     }
 
+    /// Whether nothing waits, and nothing is out.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.iter().all(VecDeque::is_empty) && self.out == [0; Lane::ALL.len()]
+    }
+
     /// Whether some wait that it makes sense to offer again in a moment: nobody tells of room.
     pub(super) fn is_behind(&self) -> bool {
         self.waiting

@@ -1,19 +1,63 @@
 //! A connection and its socket.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::time::Instant;
 
 use mio::event::Event;
 use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
 
 use crate::engine::backlog::Backlog;
 use crate::engine::conn::{Conn, Turn, Wants};
 use crate::session::Output;
 
+/// What a connection lies on: a socket, or what stands for one in a simulation.
+pub(in crate::engine) trait Socket: Read + Write + Send + 'static {
+    /// Has it watched for both interests; what has come already shows with the first event.
+    fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()>;
+
+    /// Has it watched no more.
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()>;
+
+    /// Says that nothing more is sent.
+    fn finish(&self) -> io::Result<()>;
+}
+
+impl Socket for TcpStream {
+    fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(self, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(self)
+    }
+
+    fn finish(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
+/// What an event says about a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) struct Readiness {
+    pub(in crate::engine) readable: bool,
+    pub(in crate::engine) writable: bool,
+    /// The end of the stream shows, or that it is broken.
+    pub(in crate::engine) ended: bool,
+}
+
+impl Readiness {
+    #[inline]
+    pub(super) fn of(event: &Event) -> Self {
+        let ended = event.is_read_closed() || event.is_error();
+        Self { readable: event.is_readable(), writable: event.is_writable(), ended }
+    }
+}
+
 /// A connection with the socket that it lies on, and what the socket has not taken yet.
-pub(super) struct Link {
-    pub(super) stream: TcpStream,
+pub(super) struct Link<S> {
+    pub(super) stream: S,
     pub(super) conn: Conn,
     pub(super) backlog: Backlog,
     /// When the timers look at it.
@@ -44,9 +88,9 @@ pub(super) enum Step {
     Over,
 }
 
-impl Link {
+impl<S: Socket> Link<S> {
     /// A connection that nothing is known of yet.
-    pub(super) fn new(stream: TcpStream, conn: Conn) -> Self {
+    pub(super) fn new(stream: S, conn: Conn) -> Self {
         Self {
             stream,
             conn,
@@ -59,10 +103,10 @@ impl Link {
 
     /// Remembers what an event says.
     #[inline]
-    pub(super) fn note(&mut self, event: &Event) {
-        if event.is_read_closed() || event.is_error() {
+    pub(super) fn note(&mut self, readiness: Readiness) {
+        if readiness.ended {
             self.readable = Readable::ToTheEnd;
-        } else if event.is_readable() && self.readable == Readable::No {
+        } else if readiness.readable && self.readable == Readable::No {
             self.readable = Readable::Bytes;
         }
     }
@@ -97,7 +141,7 @@ impl Link {
             Wants::Flush if self.backlog.is_empty() => {
                 if self.conn.sent_all(turn.now) {
                     // It fails where the peer has gone already, which the next read shows.
-                    let _ = self.stream.shutdown(Shutdown::Write);
+                    let _ = self.stream.finish();
                 }
                 Step::Done
             }
@@ -147,13 +191,4 @@ impl Link {
         }
         Step::Done
     }
-}
-
-/// Has a socket watched for both interests; what has come already shows with the first event.
-pub(super) fn register(
-    registry: &mio::Registry,
-    stream: &mut TcpStream,
-    token: mio::Token,
-) -> io::Result<()> {
-    registry.register(stream, token, mio::Interest::READABLE | mio::Interest::WRITABLE)
 }

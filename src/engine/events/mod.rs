@@ -5,8 +5,8 @@
 //! readiness is edge-triggered, so a loop remembers what it has not used up.
 
 mod asks;
-mod link;
-mod poll;
+pub(super) mod link;
+pub(super) mod poll;
 mod slots;
 
 use std::io;
@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use mio::net::TcpStream;
 use mio::{Poll, Waker};
 use parking_lot::Mutex;
 
@@ -23,7 +24,7 @@ use super::accept::{Acceptor, Entrance};
 use super::task::{Mail, Mailbox, Name, Parcel, Reply};
 use super::{House, Vigil};
 use asks::REPLIES_LIMIT;
-use link::Link;
+use link::{Link, Socket};
 use poll::{ENTRANCES, Loop, WAKER};
 
 /// How many connections may be on their way to one loop.
@@ -31,20 +32,20 @@ const MOVERS_LIMIT: usize = 256;
 
 /// All loops.
 pub(super) struct Loops {
-    handles: Vec<Arc<Handle>>,
+    handles: Vec<Arc<Handle<TcpStream>>>,
 }
 
 /// How many letters of clerks may wait for one loop.
 const MAIL_LIMIT: usize = 4096;
 
 /// How others reach a loop.
-struct Handle {
+struct Handle<S> {
     replies: Sender<(Name, Parcel)>,
     /// How many letters are among them.
     mail: AtomicUsize,
     /// For whom there was no room.
     overrun: Mutex<Vec<Name>>,
-    movers: Sender<Box<Link>>,
+    movers: Sender<Box<Link<S>>>,
     waker: Waker,
     /// Set by the first who wakes the loop, so that the others need not.
     woken: AtomicBool,
@@ -54,13 +55,32 @@ struct Handle {
 }
 
 /// A loop's own ends of what its handle leads to.
-struct Inbox {
-    handle: Arc<Handle>,
+struct Inbox<S> {
+    handle: Arc<Handle<S>>,
     replies: Receiver<(Name, Parcel)>,
-    movers: Receiver<Box<Link>>,
+    movers: Receiver<Box<Link<S>>>,
 }
 
-impl Handle {
+impl<S> Inbox<S> {
+    /// The inbox of the loop that has this poll.
+    fn new(poll: &Poll) -> io::Result<Self> {
+        let (replies, replies_in) = bounded(REPLIES_LIMIT + MAIL_LIMIT);
+        let (movers, movers_in) = bounded(MOVERS_LIMIT);
+        let handle = Arc::new(Handle {
+            replies,
+            mail: AtomicUsize::new(0),
+            overrun: Mutex::default(),
+            movers,
+            waker: Waker::new(poll.registry(), WAKER)?,
+            woken: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            load: AtomicUsize::new(0),
+        });
+        Ok(Self { handle, replies: replies_in, movers: movers_in })
+    }
+}
+
+impl<S> Handle<S> {
     /// Sees to it that the loop looks into its inbox.
     fn wake(&self) {
         if !self.woken.swap(true, Ordering::AcqRel)
@@ -71,7 +91,7 @@ impl Handle {
     }
 }
 
-impl Mailbox for Handle {
+impl<S: Socket> Mailbox for Handle<S> {
     fn post(&self, name: Name, reply: Reply) {
         let posted = self.replies.try_send((name, Parcel::Reply(reply)));
         assert!(posted.is_ok(), "a loop never has more asks out than its mailbox takes replies");
@@ -102,19 +122,8 @@ impl Loops {
         let mut made = Vec::with_capacity(count.get());
         for _ in 0..count.get() {
             let poll = Poll::new()?;
-            let (replies, replies_in) = bounded(REPLIES_LIMIT + MAIL_LIMIT);
-            let (movers, movers_in) = bounded(MOVERS_LIMIT);
-            let handle = Arc::new(Handle {
-                replies,
-                mail: AtomicUsize::new(0),
-                overrun: Mutex::default(),
-                movers,
-                waker: Waker::new(poll.registry(), WAKER)?,
-                woken: AtomicBool::new(false),
-                stopping: AtomicBool::new(false),
-                load: AtomicUsize::new(0),
-            });
-            made.push((poll, Inbox { handle, replies: replies_in, movers: movers_in }));
+            let inbox = Inbox::new(&poll)?;
+            made.push((poll, inbox));
         }
         let handles: Vec<_> = made.iter().map(|(_, inbox)| Arc::clone(&inbox.handle)).collect();
         let mut entrances = Some(entrances);

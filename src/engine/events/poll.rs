@@ -1,14 +1,18 @@
 //! One poll loop.
 
+#[cfg(test)]
+pub(in crate::engine) mod by_hand;
+
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use mio::net::TcpStream;
 use mio::{Events, Poll, Token};
 
 use super::asks::Asks;
-use super::link::{self, Link, Step};
+use super::link::{Link, Readiness, Socket, Step};
 use super::slots::Slots;
 use super::{Handle, Inbox};
 use crate::engine::accept::{Acceptor, Host, Visitor};
@@ -38,15 +42,15 @@ const IMBALANCE_LIMIT: usize = 64;
 const OFFER_AGAIN: Duration = Duration::from_millis(1);
 
 /// One loop and its connections.
-pub(super) struct Loop {
+pub(in crate::engine) struct Loop<S> {
     poll: Poll,
-    inbox: Inbox,
+    inbox: Inbox<S>,
     acceptor: Option<Acceptor>,
     /// All loops, to hand connections over to.
-    loops: Vec<Arc<Handle>>,
+    loops: Vec<Arc<Handle<S>>>,
     house: House,
     stage: Stage,
-    slots: Slots,
+    slots: Slots<S>,
     /// Who gives way to those whom this loop accepts. It has them all: they stay where they came in.
     places: Places,
     timers: Timers,
@@ -59,7 +63,7 @@ pub(super) struct Loop {
 
 /// A loop that takes visitors in during a turn.
 struct Receiving<'a, 'b> {
-    by: &'a mut Loop,
+    by: &'a mut Loop<TcpStream>,
     turn: &'a Turn<'b>,
 }
 
@@ -69,13 +73,13 @@ impl Host for Receiving<'_, '_> {
         house.gate.room_for_pending().is_some_and(|room| room > 0) || !places.are_young(now, slots)
     }
 
-    fn take_in(&mut self, visitor: Visitor, _: Instant) {
+    fn take_in(&mut self, visitor: Visitor<TcpStream>, _: Instant) {
         self.by.take_in(visitor, self.turn);
     }
 }
 
 /// Counts one connection in another loop's load.
-fn move_load(from: &Handle, to: &Handle) {
+fn move_load<S>(from: &Handle<S>, to: &Handle<S>) {
     from.load.fetch_sub(1, Ordering::Relaxed);
     to.load.fetch_add(1, Ordering::Relaxed);
 }
@@ -83,12 +87,57 @@ fn move_load(from: &Handle, to: &Handle) {
 /// Connections that cannot be registered are dropped, which a log line a minute tells.
 static UNREGISTERED: Seldom = Seldom::new();
 
-impl Loop {
+impl Loop<TcpStream> {
+    /// Serves until the daemon ends and the last connection is gone.
+    pub(super) fn run(mut self, _: &Vigil) {
+        let mut events = Events::with_capacity(EVENTS_PER_POLL);
+        let published = Arc::clone(&self.house.published);
+        let high_mark = self.house.gate.limits().high_mark;
+        while self.stage == Stage::Running || !self.slots.is_empty() || !self.inbox.movers.is_empty() {
+            match self.poll.poll(&mut events, self.patience(Instant::now())) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                // Nothing that can happen outside this program makes a poll fail.
+                Err(error) => panic!("cannot poll: {error}"),
+            }
+            let (now, view) = (Instant::now(), Look::now(&published));
+            let mut turn = Turn { now, view, high_mark, stage: self.stage };
+            self.serve_all(&events, &turn);
+            self.conclude(&mut turn);
+        }
+    }
+
+    fn serve_all(&mut self, events: &Events, turn: &Turn<'_>) {
+        let unfinished = self.unfinished();
+        for event in events {
+            match event.token() {
+                WAKER => self.open_inbox(turn),
+                Token(token) if token >= ENTRANCES => {
+                    self.acceptor.iter_mut().for_each(|acceptor| acceptor.knock(token - ENTRANCES));
+                }
+                Token(token) => {
+                    let Ok(slot) = u32::try_from(token) else { continue };
+                    self.serve(slot, Readiness::of(event), turn);
+                }
+            }
+        }
+        self.go_on(unfinished, turn);
+        self.accept(turn);
+    }
+
+    fn accept(&mut self, turn: &Turn<'_>) {
+        let Some(mut acceptor) = self.acceptor.take() else { return };
+        acceptor.accept(turn.now, &mut Receiving { by: self, turn });
+        self.acceptor = Some(acceptor);
+    }
+}
+
+impl<S: Socket> Loop<S> {
     pub(super) fn new(
         poll: Poll,
-        inbox: Inbox,
+        inbox: Inbox<S>,
         acceptor: Option<Acceptor>,
-        loops: Vec<Arc<Handle>>,
+        loops: Vec<Arc<Handle<S>>>,
         house: House,
     ) -> Self {
         Self {
@@ -108,64 +157,46 @@ impl Loop {
         }
     }
 
-    /// Serves until the daemon ends and the last connection is gone.
-    pub(super) fn run(mut self, _: &Vigil) {
-        let mut events = Events::with_capacity(EVENTS_PER_POLL);
-        let published = Arc::clone(&self.house.published);
-        let high_mark = self.house.gate.limits().high_mark;
-        while self.stage == Stage::Running || !self.slots.is_empty() || !self.inbox.movers.is_empty() {
-            match self.poll.poll(&mut events, self.patience()) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                // Nothing that can happen outside this program makes a poll fail.
-                Err(error) => panic!("cannot poll: {error}"),
-            }
-            let (now, view) = (Instant::now(), Look::now(&published));
-            let mut turn = Turn { now, view, high_mark, stage: self.stage };
-            self.serve(&events, &turn);
-            self.stop_if_told(&mut turn);
-            self.expire(&turn);
-            self.asks.offer(&self.house.workers);
-        }
-    }
-
     /// How long the next poll may wait.
-    fn patience(&self) -> Option<Duration> {
+    pub(super) fn patience(&self, now: Instant) -> Option<Duration> {
         if !self.again.is_empty() {
             return Some(Duration::ZERO);
         }
-        let now = Instant::now();
         let accepting = self.acceptor.as_ref().and_then(|acceptor| acceptor.next(now));
         let offering = self.asks.is_behind().then(|| now + OFFER_AGAIN);
         let first = [self.timers.next(), accepting, offering].into_iter().flatten().min()?;
         Some(first.saturating_duration_since(now))
     }
 
-    fn serve(&mut self, events: &Events, turn: &Turn<'_>) {
-        let unfinished = std::mem::take(&mut self.again);
-        for event in events {
-            match event.token() {
-                WAKER => self.open_inbox(turn),
-                Token(token) if token >= ENTRANCES => {
-                    self.acceptor.iter_mut().for_each(|acceptor| acceptor.knock(token - ENTRANCES));
-                }
-                Token(token) => {
-                    let Ok(slot) = u32::try_from(token) else { continue };
-                    let Some(link) = self.slots.at(slot) else { continue };
-                    rehearse(Scene::Loop);
-                    link.note(event);
-                    if event.is_writable() && !link.backlog.is_empty() {
-                        link.flush();
-                    }
-                    self.turn(slot, turn);
-                }
-            }
+    /// Serves a connection that a poll has told of.
+    pub(super) fn serve(&mut self, slot: u32, readiness: Readiness, turn: &Turn<'_>) {
+        let Some(link) = self.slots.at(slot) else { return };
+        rehearse(Scene::Loop);
+        link.note(readiness);
+        if readiness.writable && !link.backlog.is_empty() {
+            link.flush();
         }
+        self.turn(slot, turn);
+    }
+
+    /// Whose turn had ended before they had nothing left to do.
+    pub(super) fn unfinished(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.again)
+    }
+
+    /// Goes on with those.
+    pub(super) fn go_on(&mut self, unfinished: Vec<u32>, turn: &Turn<'_>) {
         for slot in unfinished {
             self.slots.at(slot).into_iter().for_each(|link| link.waits_for_turn = false);
             self.turn(slot, turn);
         }
-        self.accept(turn);
+    }
+
+    /// What comes after everybody has been served.
+    pub(super) fn conclude(&mut self, turn: &mut Turn<'_>) {
+        self.stop_if_told(turn);
+        self.expire(turn);
+        self.asks.offer(&self.house.workers);
     }
 
     /// Gives a connection its turn: as much as can be done for it, up to a bound.
@@ -221,7 +252,7 @@ impl Loop {
         Task::partings(&mut link.conn).for_each(|task| self.asks.push(task));
     }
 
-    fn open_inbox(&mut self, turn: &Turn<'_>) {
+    pub(super) fn open_inbox(&mut self, turn: &Turn<'_>) {
         // First the mark, then the mail: whoever posts later wakes this loop again.
         self.inbox.handle.woken.swap(false, Ordering::AcqRel);
         while let Ok((name, parcel)) = self.inbox.replies.try_recv() {
@@ -258,14 +289,8 @@ impl Loop {
         self.turn(slot, turn);
     }
 
-    fn accept(&mut self, turn: &Turn<'_>) {
-        let Some(mut acceptor) = self.acceptor.take() else { return };
-        acceptor.accept(turn.now, &mut Receiving { by: self, turn });
-        self.acceptor = Some(acceptor);
-    }
-
     /// Takes a new connection in.
-    fn take_in(&mut self, visitor: Visitor, turn: &Turn<'_>) {
+    pub(super) fn take_in(&mut self, visitor: Visitor<S>, turn: &Turn<'_>) {
         let gate = Arc::clone(&self.house.gate);
         let admission = visitor.ask(&gate, turn.now, &mut || HAS_LOOSE && self.oust_loosest(turn));
         let settled = visitor.settle(admission, turn.now, &mut self.out);
@@ -305,7 +330,7 @@ impl Loop {
 
     /// Takes a connection from another loop, which has counted it in this one's load already. What it has
     /// been sent meanwhile shows with the first event.
-    fn take_over(&mut self, link: Box<Link>, turn: &Turn<'_>) {
+    fn take_over(&mut self, link: Box<Link<S>>, turn: &Turn<'_>) {
         let Some(slot) = self.seat(link, turn) else { return };
         if self.stage == Stage::Stopping {
             self.end(slot, Conn::shut_down, turn);
@@ -322,9 +347,9 @@ impl Loop {
     }
 
     /// Gives a connection a slot and has its socket watched.
-    fn seat(&mut self, mut link: Box<Link>, turn: &Turn<'_>) -> Option<u32> {
+    fn seat(&mut self, mut link: Box<Link<S>>, turn: &Turn<'_>) -> Option<u32> {
         let slot = self.slots.vacancy();
-        let watched = link::register(self.poll.registry(), &mut link.stream, Token(slot as usize));
+        let watched = link.stream.register(self.poll.registry(), Token(slot as usize));
         if let Err(error) = watched {
             UNREGISTERED.log(log::Level::Warn, turn.now, format_args!("cannot watch a connection: {error}"));
             self.inbox.handle.load.fetch_sub(1, Ordering::Relaxed);
@@ -339,7 +364,7 @@ impl Loop {
     /// Hands a connection that has settled to the loop that has the fewest, if this one has too many and
     /// nothing is under way on it.
     fn hand_over(&mut self, slot: u32, turn: &Turn<'_>) {
-        let load = |handle: &Handle| handle.load.load(Ordering::Relaxed);
+        let load = |handle: &Handle<S>| handle.load.load(Ordering::Relaxed);
         let Some(least) = self.loops.iter().min_by_key(|handle| load(handle)).cloned() else { return };
         let ends = least.stopping.load(Ordering::Acquire);
         let balanced = ends || self.keeps(slot) || load(&self.inbox.handle) < load(&least) + IMBALANCE_LIMIT;
@@ -349,7 +374,7 @@ impl Loop {
         let Some(mut link) = self.slots.remove(slot) else { return };
         self.timers.disarm(slot, &mut link.armed);
         // It fails only for what is not registered, and then there is nothing to take back.
-        let _ = self.poll.registry().deregister(&mut link.stream);
+        let _ = link.stream.deregister(self.poll.registry());
         move_load(&self.inbox.handle, &least);
         match least.movers.try_send(link) {
             Ok(()) => least.wake(),

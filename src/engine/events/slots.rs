@@ -7,19 +7,23 @@ use crate::session::Standing;
 
 /// Connections by slot. Whoever comes into a slot gets a new generation, so that what was meant for the one
 /// before him does not reach him.
-#[derive(Default)]
-pub(super) struct Slots {
-    slots: Vec<Slot>,
+pub(super) struct Slots<S> {
+    slots: Vec<Slot<S>>,
     free: Vec<u32>,
 }
 
-#[derive(Default)]
-struct Slot {
+struct Slot<S> {
     generation: u32,
-    link: Option<Box<Link>>,
+    link: Option<Box<Link<S>>>,
 }
 
-impl Slots {
+impl<S> Default for Slots<S> {
+    fn default() -> Self {
+        Self { slots: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<S> Slots<S> {
     /// How many connections there are.
     pub(super) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
@@ -35,7 +39,7 @@ impl Slots {
         match self.free.last() {
             Some(&slot) => slot,
             None => {
-                self.slots.push(Slot::default());
+                self.slots.push(Slot { generation: 0, link: None });
                 // There are fewer connections than descriptors, which are 32-bit numbers.
                 let slot = u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX);
                 self.free.push(slot);
@@ -45,7 +49,7 @@ impl Slots {
     }
 
     /// Puts a connection where [`Slots::vacancy`] said.
-    pub(super) fn fill(&mut self, slot: u32, link: Box<Link>) {
+    pub(super) fn fill(&mut self, slot: u32, link: Box<Link<S>>) {
         debug_assert_eq!(self.free.last(), Some(&slot));
         self.free.pop();
         let tenant = &mut self.slots[slot as usize];
@@ -55,7 +59,7 @@ impl Slots {
 
     /// The connection in this slot.
     #[inline]
-    pub(super) fn at(&mut self, slot: u32) -> Option<&mut Link> {
+    pub(super) fn at(&mut self, slot: u32) -> Option<&mut Link<S>> {
         self.slots.get_mut(slot as usize)?.link.as_deref_mut()
     }
 
@@ -72,10 +76,16 @@ impl Slots {
     }
 
     /// Takes a connection out.
-    pub(super) fn remove(&mut self, slot: u32) -> Option<Box<Link>> {
+    pub(super) fn remove(&mut self, slot: u32) -> Option<Box<Link<S>>> {
         let link = self.slots.get_mut(slot as usize)?.link.take()?;
         self.free.push(slot);
         Some(link)
+    }
+
+    /// All connections.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> impl Iterator<Item = &Link<S>> {
+        self.slots.iter().filter_map(|slot| slot.link.as_deref())
     }
 
     /// All slots that have a connection.
@@ -84,7 +94,7 @@ impl Slots {
     }
 }
 
-impl Guests for Slots {
+impl<S> Guests for Slots<S> {
     fn standing(&mut self, guest: u64) -> Option<Standing> {
         let slot = self.find(Name::from(guest))?;
         self.at(slot).map(|link| link.conn.standing())

@@ -34,7 +34,7 @@ impl Host for Lobby {
             || !self.places.are_young(now, &mut &*seats)
     }
 
-    fn take_in(&mut self, visitor: Visitor, now: Instant) {
+    fn take_in(&mut self, visitor: Visitor<mio::net::TcpStream>, now: Instant) {
         let Self { shared, vigil, met, places } = self;
         *met += 1;
         let admission =

@@ -111,7 +111,7 @@ impl Reception {
 
 /// Starts the thread of a new connection.
 fn receive(
-    visitor: Visitor,
+    visitor: Visitor<mio::net::TcpStream>,
     admission: Admission,
     number: u64,
     shared: &Arc<Shared>,

@@ -9,7 +9,7 @@ use crate::chapp::store::{Order, Store, StoreError, Table, Tables, Visit, Work};
 
 /// The database; its clones are the same one.
 #[derive(Clone, Default)]
-pub(super) struct Maps(Arc<Mutex<Inner>>);
+pub(crate) struct Maps(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
@@ -18,12 +18,12 @@ struct Inner {
     commits: usize,
 }
 
-pub(super) type Entries = BTreeMap<Place, Vec<u8>>;
+pub(crate) type Entries = BTreeMap<Place, Vec<u8>>;
 type Place = (Table, Vec<u8>);
 
 /// What goes wrong next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     #[default]
     None,
     /// The next commit.
@@ -37,24 +37,24 @@ pub(super) enum Fault {
 }
 
 impl Maps {
-    pub(super) fn fail(&self, fault: Fault) {
+    pub(crate) fn fail(&self, fault: Fault) {
         self.0.lock().unwrap().fault = fault;
     }
 
     /// What was to go wrong, and has not yet.
-    pub(super) fn fault(&self) -> Fault {
+    pub(crate) fn fault(&self) -> Fault {
         self.0.lock().unwrap().fault
     }
 
-    pub(super) fn commits(&self) -> usize {
+    pub(crate) fn commits(&self) -> usize {
         self.0.lock().unwrap().commits
     }
 
-    pub(super) fn entries(&self) -> Entries {
+    pub(crate) fn entries(&self) -> Entries {
         self.0.lock().unwrap().tables.clone()
     }
 
-    pub(super) fn count(&self, table: Table) -> usize {
+    pub(crate) fn count(&self, table: Table) -> usize {
         self.entries().keys().filter(|(of, _)| *of == table).count()
     }
 }
