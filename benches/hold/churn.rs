@@ -33,17 +33,23 @@ pub(super) fn run(stage: &mut Stage) -> io::Result<()> {
         let began = Instant::now();
         let leaving = round(&ring, out, churn);
         // Those who left last come back.
-        let coming = round(&ring, out + ring.len() as u32 - churn, churn);
+        let behind = clients;
+        let coming = round(&ring, out + behind, churn);
+        let first = ring.start + (out - ring.start + behind) % (clients + churn);
         for (place, number) in (0_u32..).zip(leaving) {
             match place % 3 {
                 0 => crowd.leave_by_reset(number)?,
                 _ => crowd.leave(number..number + 1),
             }
         }
-        for number in coming {
-            crowd.join(number..number + 1)?;
+        // All at once, but where the ring begins anew.
+        let (above, below): (Vec<u32>, Vec<u32>) = coming.partition(|&number| number >= first);
+        for part in [above, below] {
+            if let (Some(&from), Some(&last)) = (part.first(), part.last()) {
+                crowd.join(from..last + 1)?;
+            }
         }
-        out = ring.start + (out - ring.start + churn) % ring.len() as u32;
+        out = ring.start + (out - ring.start + churn) % (clients + churn);
         crowd.settle()?;
         crowd.hear(1..watchers + 1, u64::from(2 * churn))?;
         stage.sum(crowd.check(1..watchers + 1)?);
