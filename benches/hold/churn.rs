@@ -50,6 +50,10 @@ pub(super) fn run(stage: &mut Stage) -> io::Result<()> {
             }
         }
         out = ring.start + (out - ring.start + churn) % (clients + churn);
+        // Whoever is silent for long is asked by TCP whether he is there, all of them in one burst, of which the system
+        // may lose the same part each time.
+        let tenth = ring.start + second % 10 * (clients + churn).div_ceil(10);
+        crowd.look(tenth..(tenth + (clients + churn).div_ceil(10)).min(ring.end))?;
         crowd.settle()?;
         crowd.hear(1..watchers + 1, u64::from(2 * churn))?;
         stage.sum(crowd.check(1..watchers + 1)?);
