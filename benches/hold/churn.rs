@@ -33,17 +33,27 @@ pub(super) fn run(stage: &mut Stage) -> io::Result<()> {
         let began = Instant::now();
         let leaving = round(&ring, out, churn);
         // Those who left last come back.
-        let coming = round(&ring, out + ring.len() as u32 - churn, churn);
+        let behind = clients;
+        let coming = round(&ring, out + behind, churn);
+        let first = ring.start + (out - ring.start + behind) % (clients + churn);
         for (place, number) in (0_u32..).zip(leaving) {
             match place % 3 {
                 0 => crowd.leave_by_reset(number)?,
                 _ => crowd.leave(number..number + 1),
             }
         }
-        for number in coming {
-            crowd.join(number..number + 1)?;
+        // All at once, but where the ring begins anew.
+        let (above, below): (Vec<u32>, Vec<u32>) = coming.partition(|&number| number >= first);
+        for part in [above, below] {
+            if let (Some(&from), Some(&last)) = (part.first(), part.last()) {
+                crowd.join(from..last + 1)?;
+            }
         }
-        out = ring.start + (out - ring.start + churn) % ring.len() as u32;
+        out = ring.start + (out - ring.start + churn) % (clients + churn);
+        // Whoever is silent for long is asked by TCP whether he is there, all of them in one burst, of which the system
+        // may lose the same part each time.
+        let tenth = ring.start + second % 10 * (clients + churn).div_ceil(10);
+        crowd.look(tenth..(tenth + (clients + churn).div_ceil(10)).min(ring.end))?;
         crowd.settle()?;
         crowd.hear(1..watchers + 1, u64::from(2 * churn))?;
         stage.sum(crowd.check(1..watchers + 1)?);

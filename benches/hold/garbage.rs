@@ -14,6 +14,8 @@ const DOORS: [&str; 6] = ["lekt", "fmltp", "chapp", "residue", "residue-token", 
 const TIMED: [&str; 2] = ["lekt", "fmltp"];
 /// How long one who was told may take to hang up, and what a busy machine takes beside it.
 const SLACK: Duration = Duration::from_secs(3);
+/// How long it may take until all of it has been judged.
+const JUDGED: Duration = Duration::from_secs(2);
 
 pub(super) fn run(stage: &mut Stage) -> io::Result<()> {
     let each = stage.size.pick(2, 50);
@@ -55,6 +57,8 @@ pub(super) fn run(stage: &mut Stage) -> io::Result<()> {
         left.retain(|(index, bytes)| !bytes.is_empty() && swarm.links[*index].ended.is_none());
         swarm.turn(Duration::from_millis(10))?;
     }
+    // It is judged once, when it comes; this is about what it costs from then on.
+    swarm.until(JUDGED, |_| false)?;
     let held = total - swarm.ended;
     let watched = stage.size.pick(Duration::from_millis(500), Duration::from_secs(5));
     let (used, watch) = (daemon.processor_time()?, Instant::now());

@@ -1,4 +1,8 @@
 //! Readers that never read, and are owed ever more: what waits for them is bounded, and others do not wait with them.
+//!
+//! Much of what is sent waits in the system's own buffers, up to 4 MiB a connection, before it waits in the daemon. In a
+//! network namespace with small ones (`unshare -n`, loopback up, net.ipv4.tcp_wmem = "4096 16384 16384") it is the
+//! daemon that is looked at.
 
 use std::io;
 use std::time::{Duration, Instant};

@@ -107,6 +107,22 @@ impl Crowd {
         }
     }
 
+    /// Lets those of `numbers` who are there send a heartbeat, as clients do to stay, and waits until each is answered.
+    pub(crate) fn look(&mut self, numbers: Range<u32>) -> io::Result<()> {
+        let mut waiting = Vec::new();
+        for number in numbers {
+            if let Some(Some(client)) = self.clients.get_mut(number as usize) {
+                client.heartbeat(Goal::Look)?;
+                waiting.push(number);
+            }
+        }
+        while !waiting.is_empty() {
+            let done = self.turn()?;
+            waiting.retain(|number| !done.contains(number));
+        }
+        Ok(())
+    }
+
     /// Lets each of `numbers` send a heartbeat, and waits until each has been told of `changes` changes.
     pub(crate) fn hear(&mut self, numbers: Range<u32>, changes: u64) -> io::Result<()> {
         let mut left = numbers.len();
