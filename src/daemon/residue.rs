@@ -134,6 +134,7 @@ fn ration(rate: usize) -> Ration {
 pub(super) fn clerk(set: &Residue, books: &Books, logs: Option<Logs>) -> Box<dyn Clerk> {
     let settings = Settings {
         age: set.age.as_secs(),
+        tolerance: set.tolerance.as_secs(),
         require_token: set.policy.require_token,
         default_code: set.policy.default_code,
         clients_limit: set.max_clients,

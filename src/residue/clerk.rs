@@ -19,6 +19,7 @@ use std::time::Instant;
 
 use super::books::{ClientBook, Clients, CodeBook};
 use super::desk::{Notice, Question};
+use super::request::TOLERANCE;
 use super::store::LogStore;
 use crate::session::{Case, Clerk, Letter, Matter, Moment, Office};
 use health::Health;
@@ -28,14 +29,22 @@ use registry::Registry;
 use rules::Hearing;
 pub use source::{Source, SystemSource};
 
+/// For how long a client lives without a touch, in seconds, unless it is told otherwise ("Age").
+pub const AGE: u64 = 259_200;
+/// How many clients there may be on record, unless it is told otherwise ("Age").
+pub const CLIENTS_LIMIT: usize = 65_536;
 /// How many packets of a client are remembered at the least ("Repeated packets").
 pub const CLIENT_MEMORY: usize = 1 << 20;
+/// How many packets of all clients are remembered, unless it is told otherwise ("Repeated packets").
+pub const MEMORY_LIMIT: usize = 32 * CLIENT_MEMORY;
 
 /// What can be set.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// How long a client lives without a touch, in seconds; 0: for ever ("Age").
     pub age: u64,
+    /// How much longer it is alive, in seconds: as far as its clock may be off ("Age").
+    pub tolerance: u64,
     /// Whether nothing is logged without a token (flag 2, "Tokens").
     pub require_token: bool,
     /// Whether tokens are given for every logger to those who have no access code (flag 4, "Tokens").
@@ -55,12 +64,13 @@ impl Default for Settings {
     /// The defaults of the manual.
     fn default() -> Self {
         Self {
-            age: 259_200,
+            age: AGE,
+            tolerance: TOLERANCE,
             require_token: false,
             default_code: true,
-            clients_limit: 65_536,
+            clients_limit: CLIENTS_LIMIT,
             client_memory: CLIENT_MEMORY,
-            memory_limit: 32 * CLIENT_MEMORY,
+            memory_limit: MEMORY_LIMIT,
         }
     }
 }

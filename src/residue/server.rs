@@ -27,12 +27,10 @@ use super::books::{ClientBook, Clients};
 use super::item::{self, LineFormat};
 use super::pair::PrivateKey;
 use super::reply::Flags;
-use super::request::Freshness;
+use super::request::{Freshness, TOLERANCE};
 use crate::session::Ration;
 pub use doors::{ConnectDoor, LogDoor, TokenDoor};
 
-/// How far a client's clock may be off, in seconds, unless it is told otherwise.
-pub const TOLERANCE: u64 = 120;
 /// How much RSA an address may have done ("Rates"): 20 decryptions a second, and 40 at once if it has not asked
 /// for long.
 pub const RATION: Ration = Ration { interval: Duration::from_millis(5), burst: 400 };

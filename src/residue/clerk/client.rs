@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Settings;
 use super::marks::Marks;
 use super::tokens::Tokens;
 use crate::residue::cipher::Key;
@@ -18,8 +19,6 @@ use crate::session::Caller;
 
 /// How long a client has to acknowledge.
 const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(300);
-/// How long a client lives beyond its age: as far as its clock may differ.
-const GRACE: Duration = Duration::from_secs(120);
 /// How long the key of a dead client is kept, so that it can be told in its own language.
 const KEY_KEPT: Duration = Duration::from_secs(600);
 
@@ -104,14 +103,15 @@ impl Client {
         matches!(self.origin, Origin::Managed(_))
     }
 
-    /// The last moment at which it is what it is; none: it stays so. `age` is in seconds.
-    pub(super) fn deadline(&self, age: u64) -> Option<Instant> {
+    /// The last moment at which it is what it is; none: it stays so.
+    pub(super) fn deadline(&self, settings: &Settings) -> Option<Instant> {
+        let Settings { age, tolerance, .. } = *settings;
         match self.state {
             State::Fresh { since } => since.checked_add(ACKNOWLEDGE_WITHIN),
             State::Acknowledged { .. } if age == 0 => None,
             // What ends beyond all time does not end.
             State::Acknowledged { since, .. } => {
-                since.checked_add(Duration::from_secs(age))?.checked_add(GRACE)
+                since.checked_add(Duration::from_secs(age))?.checked_add(Duration::from_secs(tolerance))
             }
             State::Lapsed { since } | State::Dead { since } => since.checked_add(KEY_KEPT),
         }

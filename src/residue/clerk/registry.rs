@@ -250,13 +250,13 @@ impl Registry {
 
     fn list(&mut self, id: &Arc<str>) {
         let Some(client) = self.clients.get(id) else { return };
-        self.deadlines.extend(client.deadline(self.settings.age).map(|at| (at, Arc::clone(id))));
+        self.deadlines.extend(client.deadline(&self.settings).map(|at| (at, Arc::clone(id))));
         self.ranks.extend(client.rank().map(|(rank, since)| (rank, since, Arc::clone(id))));
     }
 
     fn unlist(&mut self, id: &Arc<str>) {
         let Some(client) = self.clients.get(id) else { return };
-        if let Some(at) = client.deadline(self.settings.age) {
+        if let Some(at) = client.deadline(&self.settings) {
             self.deadlines.remove(&(at, Arc::clone(id)));
         }
         if let Some((rank, since)) = client.rank() {

@@ -52,7 +52,7 @@ impl Hearing<'_> {
             Question::Touch { pass, mark } => {
                 self.once(from, &pass, mark, Port::Connect, |this| this.touch(&pass))
             }
-            Question::Invalid { pass, mark, port } => return self.invalid(from, pass, mark, port),
+            Question::Invalid { pass, mark, port } => return self.invalid(from, &pass, mark, port),
             Question::Unreadable { pass } => self.unreadable(&pass),
             Question::AskToken { pass, mark, logger, access_code } => {
                 let code = access_code.unwrap_or_default();
@@ -93,14 +93,14 @@ impl Hearing<'_> {
     }
 
     /// What the session refuses is seen now, and no more; a log may have been written when it came before.
-    fn invalid(&mut self, from: Caller, pass: Pass, mark: Mark, port: Port) -> Option<Verdict> {
+    fn invalid(&mut self, from: Caller, pass: &Pass, mark: Mark, port: Port) -> Option<Verdict> {
         let may_log = |client: &mut Client| client.is_acknowledged();
-        if port == Port::Log && self.registry.owner(&pass).is_some_and(may_log) {
+        if port == Port::Log && self.registry.owner(pass).is_some_and(may_log) {
             let verdict = self.log(from, pass, mark, Vec::new(), Vec::new())?;
             return Some(if let Verdict::NotLogged = verdict { Verdict::Noted } else { verdict });
         }
         let note = || if port == Port::Log { Verdict::NoClient } else { Verdict::Noted };
-        Some(match self.once(from, &pass, mark, port, |_| note()) {
+        Some(match self.once(from, pass, mark, port, |_| note()) {
             changed @ Verdict::Changed(_) => changed,
             _ => note(),
         })

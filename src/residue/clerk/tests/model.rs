@@ -156,6 +156,7 @@ fn play(seed: u64, counts: &mut BTreeMap<String, usize>) {
     let mut random = Random::new(seed + 1);
     let settings = Settings {
         age: [0, 300, 400][random.below(3)],
+        tolerance: [120, 120, 600][random.below(3)],
         require_token: random.below(3) == 0,
         default_code: random.below(4) != 0,
         clients_limit: 3 + random.below(5),

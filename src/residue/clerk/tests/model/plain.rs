@@ -33,12 +33,12 @@ type Waiting = Vec<(Vec<u64>, Known, u64, Vec<(&'static str, String)>)>;
 
 impl Client {
     /// When it died, if it is dead.
-    fn died(&self, now: Instant, age: u64) -> Option<Instant> {
+    fn died(&self, now: Instant, Settings { age, tolerance, .. }: &Settings) -> Option<Instant> {
         let end = match (self.killed, self.acknowledged) {
             (Some(killed), _) => return Some(killed),
             (None, None) => self.born + Duration::from_secs(300),
-            (None, Some(_)) if age == 0 => return None,
-            (None, Some(since)) => since + Duration::from_secs(age + 120),
+            (None, Some(_)) if *age == 0 => return None,
+            (None, Some(since)) => since + Duration::from_secs(age + tolerance),
         };
         (now > end).then_some(end)
     }
@@ -62,9 +62,10 @@ impl Plain {
         wishes: &[Wish],
         faults: &[bool],
     ) -> Vec<(u64, Told)> {
-        let age = self.settings.age;
-        let is_kept =
-            |client: &Client| client.died(now, age).is_none_or(|at| now <= at + Duration::from_secs(600));
+        let settings = self.settings.clone();
+        let is_kept = |client: &Client| {
+            client.died(now, &settings).is_none_or(|at| now <= at + Duration::from_secs(600))
+        };
         self.clients.retain(is_kept);
         self.follow_book(now);
         let (mut letters, mut waiting) = (Vec::new(), Waiting::new());
@@ -91,8 +92,9 @@ impl Plain {
 
     /// Who is on the roll.
     pub(super) fn names(&self, now: Instant) -> Vec<&str> {
-        let age = self.settings.age;
-        let is_there = |client: &&Client| client.acknowledged.is_some() && client.died(now, age).is_none();
+        let settings = self.settings.clone();
+        let is_there =
+            |client: &&Client| client.acknowledged.is_some() && client.died(now, &settings).is_none();
         let mut names: Vec<_> =
             self.clients.iter().filter(is_there).map(|client| &*client.known.id).collect();
         names.sort_unstable();
@@ -117,7 +119,7 @@ impl Plain {
         };
         let client = self.find(&known.id)?;
         client.carriers[port] = Some(wish.from);
-        let is_alive = client.died(now, age).is_none();
+        let is_alive = client.died(now, &settings).is_none();
         let is_served = is_alive && client.acknowledged.is_some();
         let is_repeated = client.has_seen(wish.mark);
         let established = Told::Established(unix_time, age);
@@ -174,18 +176,18 @@ impl Plain {
     }
 
     fn hello(&mut self, now: Instant, who: Option<&str>) -> Option<Known> {
-        let age = self.settings.age;
+        let settings = self.settings.clone();
         let (id, managed) = match who {
             None => (self.lot.id().ok()?, None),
             Some(id) => (id.to_owned(), Some(self.book.iter().find(|(name, _)| *name == id)?.1)),
         };
-        if let Some(client) = self.find(&id).filter(|client| client.died(now, age).is_none()) {
+        if let Some(client) = self.find(&id).filter(|client| client.died(now, &settings).is_none()) {
             return Some(client.known.clone());
         }
         let key = self.lot.key(KeySize::Bits256).ok()?.to_hex().to_string();
         self.clients.retain(|client| client.known.id != id);
         if self.clients.len() >= self.settings.clients_limit {
-            let rank = |client: &Client| match (client.died(now, age), client.acknowledged) {
+            let rank = |client: &Client| match (client.died(now, &settings), client.acknowledged) {
                 (Some(at), None) => Some((0, at)),
                 (None, None) => Some((1, client.born)),
                 (Some(at), Some(_)) => Some((2, at)),
@@ -236,9 +238,9 @@ impl Plain {
     }
 
     fn remember(&mut self, now: Instant, known: &Known, mark: u64, is_written: bool) {
-        let (age, limit) = (self.settings.age, self.settings.client_memory);
+        let (settings, limit) = (self.settings.clone(), self.settings.client_memory);
         let Some(client) = self.find(&known.id).filter(|client| client.known == *known) else { return };
-        if client.died(now, age).is_some() && client.marks.len() >= limit {
+        if client.died(now, &settings).is_some() && client.marks.len() >= limit {
             return;
         }
         client.marks.push((mark, is_written));
@@ -261,11 +263,11 @@ impl Plain {
     }
 
     fn press(&mut self, now: Instant) {
-        let age = self.settings.age;
+        let settings = self.settings.clone();
         while self.clients.iter().map(|client| client.marks.len()).sum::<usize>() > self.settings.memory_limit
         {
             let weight = |client: &&Client| {
-                let (count, is_dead) = (client.marks.len(), client.died(now, age).is_some());
+                let (count, is_dead) = (client.marks.len(), client.died(now, &settings).is_some());
                 (count > 0 && is_dead, count, client.known.life)
             };
             let Some(id) = self.clients.iter().max_by_key(weight).map(|client| client.known.id.clone())
@@ -278,8 +280,10 @@ impl Plain {
     }
 
     fn kill(&mut self, now: Instant, id: &str) {
-        let age = self.settings.age;
-        let Some(client) = self.find(id).filter(|client| client.died(now, age).is_none()) else { return };
+        let settings = self.settings.clone();
+        let Some(client) = self.find(id).filter(|client| client.died(now, &settings).is_none()) else {
+            return;
+        };
         client.killed = Some(now);
         let carriers = std::mem::take(&mut client.carriers);
         self.closes.extend(carriers.into_iter().flatten());
