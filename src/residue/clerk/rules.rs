@@ -40,6 +40,16 @@ pub(super) struct Hearing<'a> {
     pub(super) batch: Batch,
 }
 
+/// What is known of a packet on the logging port.
+enum Seen {
+    /// What is to be said, whatever is in it.
+    Before(Verdict),
+    /// It is being written, and whoever has sent it will hear what comes of that.
+    Waits,
+    /// Nothing: it is new.
+    Never,
+}
+
 impl Hearing<'_> {
     /// What is to be said; none: it will be said when the logs are written.
     pub(super) fn judge(&mut self, from: Caller, question: Question) -> Option<Verdict> {
@@ -77,8 +87,8 @@ impl Hearing<'_> {
         port: Port,
         serve: impl FnOnce(&mut Self) -> Verdict,
     ) -> Verdict {
-        if let Some(changed) = self.hear(from, pass, port) {
-            return changed;
+        if self.registry.owner(pass).is_none() {
+            return Verdict::Changed(self.registry.pass(&pass.id));
         }
         if self.registry.fate(pass, mark).is_some() {
             return match port {
@@ -87,6 +97,7 @@ impl Hearing<'_> {
                 Port::Log => Verdict::NotLogged,
             };
         }
+        self.hear(from, pass, port);
         let verdict = serve(self);
         self.registry.remember(self.moment.now, pass, mark, Fate::Unwritten);
         verdict
@@ -96,8 +107,16 @@ impl Hearing<'_> {
     fn invalid(&mut self, from: Caller, pass: &Pass, mark: Mark, port: Port) -> Option<Verdict> {
         let may_log = |client: &mut Client| client.is_acknowledged();
         if port == Port::Log && self.registry.owner(pass).is_some_and(may_log) {
-            let verdict = self.log(from, pass, mark, Vec::new(), Vec::new())?;
-            return Some(if let Verdict::NotLogged = verdict { Verdict::Noted } else { verdict });
+            return match self.seen(from, pass, mark) {
+                Seen::Waits => None,
+                Seen::Before(Verdict::NotLogged) => Some(Verdict::Noted),
+                Seen::Before(verdict) => Some(verdict),
+                Seen::Never => {
+                    self.hear(from, pass, port);
+                    self.registry.remember(self.moment.now, pass, mark, Fate::Unwritten);
+                    Some(Verdict::Noted)
+                }
+            };
         }
         let note = || if port == Port::Log { Verdict::NoClient } else { Verdict::Noted };
         Some(match self.once(from, pass, mark, port, |_| note()) {
@@ -115,14 +134,11 @@ impl Hearing<'_> {
         }
     }
 
-    /// Notes by which connection a client was heard, or says that its life is over.
-    fn hear(&mut self, from: Caller, pass: &Pass, port: Port) -> Option<Verdict> {
-        match self.registry.owner(pass) {
-            Some(client) => {
-                client.heard_by(port, from);
-                None
-            }
-            None => Some(Verdict::Changed(self.registry.pass(&pass.id))),
+    /// Notes by which connection a client was heard. Only a packet that is new shows that: what is repeated may come
+    /// from anybody, who would be closed in the client's place.
+    fn hear(&mut self, from: Caller, pass: &Pass, port: Port) {
+        if let Some(client) = self.registry.owner(pass) {
+            client.heard_by(port, from);
         }
     }
 
@@ -239,17 +255,10 @@ impl Hearing<'_> {
         text: Vec<u8>,
         entries: Vec<Entry>,
     ) -> Option<Verdict> {
-        if let Some(changed) = self.hear(from, &pass, Port::Log) {
-            return Some(changed);
-        }
-        if !self.registry.owner(&pass).is_some_and(|client| client.is_acknowledged()) {
-            return Some(Verdict::NoClient);
-        }
-        match self.registry.fate(&pass, mark) {
-            Some(Fate::Written) => return Some(Verdict::Logged),
-            Some(Fate::Unwritten) => return Some(Verdict::NotLogged),
-            None if self.batch.wait_for(&pass, mark, from) => return None,
-            None => {}
+        match self.seen(from, &pass, mark) {
+            Seen::Before(verdict) => return Some(verdict),
+            Seen::Waits => return None,
+            Seen::Never => self.hear(from, &pass, Port::Log),
         }
         let portions = self.portions(&pass, entries);
         if portions.is_empty() {
@@ -258,6 +267,21 @@ impl Hearing<'_> {
         }
         self.batch.add(pass, mark, from, Packet { text, portions });
         None
+    }
+
+    /// What is known of a packet on the logging port before it is looked into.
+    fn seen(&mut self, from: Caller, pass: &Pass, mark: Mark) -> Seen {
+        match self.registry.owner(pass) {
+            None => return Seen::Before(Verdict::Changed(self.registry.pass(&pass.id))),
+            Some(client) if !client.is_acknowledged() => return Seen::Before(Verdict::NoClient),
+            Some(_) => {}
+        }
+        match self.registry.fate(pass, mark) {
+            Some(Fate::Written) => Seen::Before(Verdict::Logged),
+            Some(Fate::Unwritten) => Seen::Before(Verdict::NotLogged),
+            None if self.batch.wait_for(pass, mark, from) => Seen::Waits,
+            None => Seen::Never,
+        }
     }
 
     /// What may be written: the others are items that are not valid.

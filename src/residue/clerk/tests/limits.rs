@@ -86,6 +86,31 @@ fn the_packet_that_fills_the_memory_is_served_and_then_all_is_over() {
 }
 
 #[test]
+fn who_repeats_a_packet_is_not_closed_in_the_place_of_its_client() {
+    let mut world = World::with(Settings { client_memory: 6, ..settings() });
+    let pass = world.acknowledged(unknown());
+    let marks = [(); 5].map(|()| world.mark());
+    let first = |world: &mut World, at: u64| {
+        world.deal(vec![
+            (at, touch(&pass, marks[0])),
+            (at + 10, ask_token(&pass, marks[1], "a", None)),
+            (at + 20, log(&pass, marks[2], &[("a", None, "1")])),
+            (at + 20, invalid(&pass, marks[3], Port::Log)),
+        ])
+    };
+    assert_eq!(first(&mut world, 11).len(), 4);
+    // Somebody else has heard all of it, and a log that waits for the first of its kind is nobody's either.
+    assert_eq!(first(&mut world, 71).len(), 4);
+    let told = world.deal(vec![
+        (31, log(&pass, marks[4], &[("a", None, "2")])),
+        (99, log(&pass, marks[4], &[("a", None, "2")])),
+    ]);
+    let logged = [(31, Told::Logged), (99, Told::Logged)];
+    let closes = [11, 21, 31].map(|caller| (caller, Told::CloseNow));
+    assert_eq!(told, [&logged[..], &closes].concat());
+}
+
+#[test]
 fn a_log_that_fills_the_memory_is_written_and_answered_first() {
     let mut world = World::with(Settings { client_memory: 2, ..settings() });
     let pass = world.acknowledged(unknown());

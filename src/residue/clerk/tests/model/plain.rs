@@ -118,10 +118,15 @@ impl Plain {
             _ => 0,
         };
         let client = self.find(&known.id)?;
-        client.carriers[port] = Some(wish.from);
         let is_alive = client.died(now, &settings).is_none();
         let is_served = is_alive && client.acknowledged.is_some();
         let is_repeated = client.has_seen(wish.mark);
+        let may_wait = matches!(wish.what, What::Log(_) | What::Invalid(Port::Log)) && is_served;
+        // Who repeats a packet is not taken for the client, and nobody whose log cannot be told from one that is new.
+        let is_new = !(is_repeated || may_wait && is_waiting(waiting, known, wish));
+        if is_new && (is_served || !matches!(wish.what, What::Log(_))) {
+            client.carriers[port] = Some(wish.from);
+        }
         let established = Told::Established(unix_time, age);
         let told = match &wish.what {
             What::Invalid(Port::Log) if !is_served => Told::NoClient,
@@ -292,6 +297,11 @@ impl Plain {
     fn find(&mut self, id: &str) -> Option<&mut Client> {
         self.clients.iter_mut().find(|client| client.known.id == id)
     }
+}
+
+/// Whether a log has come already, and is not written yet.
+fn is_waiting(waiting: &Waiting, known: &Known, wish: &Wish) -> bool {
+    waiting.iter().any(|(_, other, mark, _)| other == known && *mark == wish.mark)
 }
 
 /// Has a log that has come already, and is not written yet, answered to one more. False if there is none.
