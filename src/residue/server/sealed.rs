@@ -1,5 +1,6 @@
 //! What a packet says that a client's key seals ("Established", "Tokens", "Logs").
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -12,11 +13,56 @@ use crate::residue::json::{JsonError, JsonProblem};
 use crate::residue::packet::INFLATED_LIMIT;
 use crate::residue::reply::Flags;
 use crate::residue::request::{Request, RequestKind, TokenRequest};
+use crate::session::Effort;
 
-/// The bytes that a packet has at the most that is opened at once: some tens of microseconds.
-const BRIEF: usize = 8 << 10;
-/// The bytes that it has at the most then once it is inflated.
-const BRIEF_INFLATED: usize = 32 << 10;
+/// How much is done about a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pains {
+    /// What takes some tens of microseconds.
+    AtOnce,
+    /// What takes some milliseconds.
+    Brief,
+    /// Whatever it takes.
+    Long,
+}
+
+impl Pains {
+    /// The bytes that a packet may have.
+    fn limit(self) -> usize {
+        match self {
+            Self::AtOnce => 8 << 10,
+            Self::Brief => 64 << 10,
+            Self::Long => usize::MAX,
+        }
+    }
+
+    /// The bytes that it may have once it is inflated.
+    fn inflated(self) -> usize {
+        match self {
+            Self::AtOnce => 32 << 10,
+            Self::Brief => 256 << 10,
+            Self::Long => INFLATED_LIMIT,
+        }
+    }
+
+    /// What is to be done instead about a packet of so many bytes, for which this is not enough.
+    pub(super) fn more(self, length: usize) -> Option<Effort> {
+        match self {
+            Self::AtOnce if length < Self::Brief.limit() => Some(Effort::Brief),
+            Self::AtOnce | Self::Brief => Some(Effort::Long),
+            Self::Long => None,
+        }
+    }
+}
+
+impl From<Effort> for Pains {
+    fn from(effort: Effort) -> Self {
+        match effort {
+            Effort::Brief => Self::Brief,
+            Effort::Long => Self::Long,
+        }
+    }
+}
 
 /// A packet that is to be opened, and what has come of that.
 pub(super) struct Opening {
@@ -25,8 +71,20 @@ pub(super) struct Opening {
     pub(super) trust: Trust,
     /// When the packet came.
     pub(super) unix_time: i64,
+    pub(super) pains: Pains,
     /// None: nothing yet.
     pub(super) reading: Option<Reading>,
+}
+
+/// A packet that was looked at.
+pub(super) struct Sealed<'a> {
+    pub(super) packet: Cow<'a, [u8]>,
+    pub(super) pass: Pass,
+    pub(super) trust: Trust,
+    /// When it came.
+    pub(super) unix_time: i64,
+    /// How it was looked at.
+    pub(super) pains: Pains,
 }
 
 /// How sure it is that a pass is that of the client.
@@ -51,7 +109,7 @@ pub(super) enum Reading {
         /// Which logger a token is for: the reply repeats it.
         logger: Option<Box<str>>,
     },
-    /// More than is done at once.
+    /// More than is done with these pains.
     TooMuch,
 }
 
@@ -60,7 +118,6 @@ pub(super) enum Reading {
 pub(super) enum Flaw {
     Cipher(CipherError),
     Json(JsonError),
-    Inflated,
 }
 
 impl fmt::Display for Flaw {
@@ -68,7 +125,6 @@ impl fmt::Display for Flaw {
         match self {
             Self::Cipher(error) => error.fmt(f),
             Self::Json(error) => error.fmt(f),
-            Self::Inflated => write!(f, "it inflates to more than {INFLATED_LIMIT} bytes"),
         }
     }
 }
@@ -82,20 +138,11 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads a packet if that is quickly done.
-    pub(super) fn read_at_once(&self, packet: &[u8], pass: &Pass) -> Reading {
-        if packet.len() >= BRIEF { Reading::TooMuch } else { self.read_within(packet, pass, BRIEF_INFLATED) }
-    }
-
-    /// Reads a packet, however long that takes.
-    pub(super) fn read(&self, packet: &[u8], pass: &Pass) -> Reading {
-        match self.read_within(packet, pass, INFLATED_LIMIT) {
-            Reading::TooMuch => Reading::Junk(Flaw::Inflated),
-            reading => reading,
+    /// Reads a packet if that is done with these pains.
+    pub(super) fn read(&self, packet: &[u8], pass: &Pass, pains: Pains) -> Reading {
+        if packet.len() >= pains.limit() {
+            return Reading::TooMuch;
         }
-    }
-
-    fn read_within(&self, packet: &[u8], pass: &Pass, inflated: usize) -> Reading {
         let Envelope::Aes(sealed) = envelope::read(packet) else {
             return Reading::Junk(Flaw::Cipher(CipherError::Length(0)));
         };
@@ -108,10 +155,12 @@ impl Reader<'_> {
             Port::Connect => self.request(&opened.plain, about),
             Port::Token => self.token_request(&opened.plain, about),
             Port::Log if self.settings.flags.has(Flags::COMPRESSION) => {
-                match inflate_within(&opened.plain, inflated) {
+                match inflate_within(&opened.plain, pains.inflated()) {
                     Inflated::Plain => self.items(&opened.plain, about),
                     Inflated::Text(text) => self.items(&text, about),
-                    Inflated::TooLong => Reading::TooMuch,
+                    Inflated::TooLong if pains != Pains::Long => Reading::TooMuch,
+                    // It decrypts, and it inflates: only who has the key makes such a packet.
+                    Inflated::TooLong => Reading::Invalid(about.mark),
                 }
             }
             Port::Log => self.items(&opened.plain, about),
