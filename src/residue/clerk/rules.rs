@@ -14,6 +14,7 @@ use crate::residue::books::{Clients, Codes, DEFAULT_LIFE};
 use crate::residue::cipher::{KeySize, Mark};
 use crate::residue::desk::{Entry, Newcomer, Pass, Port, Question, Verdict};
 use crate::residue::item::is_logger_name;
+use crate::residue::pair::PublicKey;
 use crate::residue::random::RandomError;
 use crate::residue::reply::{ConnectError, TokenError};
 use crate::residue::store::{Packet, Portion};
@@ -146,7 +147,10 @@ impl Hearing<'_> {
     fn hello(&mut self, who: Newcomer, size: KeySize) -> Verdict {
         let begun = match who {
             Newcomer::Unknown => self.begin_unknown(size),
-            Newcomer::Managed(id) => self.begin_managed(&id, size),
+            Newcomer::Managed { id, key } => match self.clients.key(&id) {
+                Some(own) if *own == key => self.begin_managed(&id, key, size),
+                other => return Verdict::OtherKey(other.cloned()),
+            },
         };
         match begun {
             Ok(pass) => pass.map_or(Verdict::Full, Verdict::Hello),
@@ -169,16 +173,18 @@ impl Hearing<'_> {
         Ok(None)
     }
 
-    fn begin_managed(&mut self, id: &str, size: KeySize) -> Result<Option<Pass>, RandomError> {
-        // It may just have been taken out of the book.
-        let Some(public_key) = self.clients.key(id) else { return Ok(None) };
+    fn begin_managed(
+        &mut self,
+        id: &str,
+        public_key: Arc<PublicKey>,
+        size: KeySize,
+    ) -> Result<Option<Pass>, RandomError> {
         if self.registry.client(id).is_some_and(|client| client.is_alive() && client.is_managed()) {
             return Ok(self.registry.pass(id));
         }
         let key = self.source.key(size)?;
         self.chance.works();
-        let origin = Origin::Managed(Arc::clone(public_key));
-        Ok(self.registry.begin(self.moment.now, &id.into(), key, origin))
+        Ok(self.registry.begin(self.moment.now, &id.into(), key, Origin::Managed(public_key)))
     }
 
     /// Type 2 ("Connection errors").

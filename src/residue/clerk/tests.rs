@@ -13,7 +13,7 @@ use super::*;
 use crate::residue::cipher::{KeySize, Mark};
 use crate::residue::desk::{Entry, Newcomer, Pass, Port};
 use crate::residue::reply::{ConnectError, TokenError};
-use world::{Told, World};
+use world::{Told, World, public_key};
 
 const AGE: u64 = 3_600;
 /// Beyond its age, as far as clocks may differ.
@@ -33,8 +33,15 @@ fn secret(text: &str) -> Zeroizing<String> {
     Zeroizing::new(text.to_owned())
 }
 
+/// A hello of a managed client, with the key that the first book has for it.
 fn managed(id: &str) -> Question {
-    Question::Hello { who: Newcomer::Managed(id.into()), size: KeySize::Bits256 }
+    managed_by(id, if id == "molly" { 2 } else { 1 })
+}
+
+/// One for which the session has found another key.
+fn managed_by(id: &str, key: u8) -> Question {
+    let who = Newcomer::Managed { id: id.into(), key: Arc::new(public_key(key)) };
+    Question::Hello { who, size: KeySize::Bits256 }
 }
 
 fn unknown() -> Question {

@@ -73,8 +73,12 @@ impl Server {
                 self.refuse(error, turn);
                 Ok(())
             }
-            (State::Greeting(key), Verdict::Hello(pass)) => {
-                self.greet(key, pass, turn);
+            (State::Greeting(welcome), Verdict::Hello(pass)) => {
+                self.greet(welcome.key, pass, turn);
+                Ok(())
+            }
+            (State::Greeting(welcome), Verdict::OtherKey(key)) => {
+                self.judged(welcome.judge_anew(key), turn);
                 Ok(())
             }
             (State::Greeting(_), Verdict::Full) => {
@@ -142,7 +146,11 @@ impl Server {
             Verdict::Logged => LogReply::Taken,
             Verdict::NotLogged => LogReply::NotTaken,
             Verdict::NoClient => LogReply::NoClient,
-            Verdict::Key(_) | Verdict::Hello(_) | Verdict::Full | Verdict::Changed(_) => {
+            Verdict::Key(_)
+            | Verdict::Hello(_)
+            | Verdict::Full
+            | Verdict::OtherKey(_)
+            | Verdict::Changed(_) => {
                 return Err(ours("this is no verdict on a packet"));
             }
         };

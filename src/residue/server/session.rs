@@ -317,9 +317,9 @@ impl Server {
             }
             Judgement::Misplaced(_) => self.refuse(ConnectError::NoSuchClient, turn),
             Judgement::Welcome(welcome) => {
-                let question = Question::Hello { who: welcome.who, size: welcome.size };
+                let question = Question::Hello { who: welcome.who.clone(), size: welcome.size };
                 turn.out.ask(Ask::Clerk(Box::new(question)));
-                self.enter(State::Greeting(welcome.key), "it is welcome");
+                self.enter(State::Greeting(Box::new(welcome)), "it is welcome");
             }
             // Whoever has toiled has read it.
             Judgement::Unread(_) => self.refuse(ConnectError::Invalid, turn),

@@ -23,7 +23,8 @@ struct Wish {
 #[derive(Debug, Clone)]
 enum What {
     Key(String),
-    Hello(Option<&'static str>),
+    /// With the key that the book is thought to have, if it is managed.
+    Hello(Option<(&'static str, u8)>),
     Acknowledge,
     Touch,
     Invalid(Port),
@@ -44,7 +45,7 @@ impl Wish {
         let mark = Mark(self.mark);
         match (&self.what, &pass) {
             (What::Key(id), _) => Question::Key { id: id.as_str().into() },
-            (What::Hello(who), _) => who.map_or_else(unknown, managed),
+            (What::Hello(who), _) => who.map_or_else(unknown, |(id, key)| managed_by(id, key)),
             (What::Acknowledge, Some(pass)) => acknowledge(pass, mark),
             (What::Touch, Some(pass)) => touch(pass, mark),
             (What::Invalid(port), Some(pass)) => invalid(pass, mark, *port),
@@ -96,7 +97,7 @@ impl Heard {
         let what = match (random.below(40), &known) {
             (0, Some(known)) => What::Key(known.id.clone()),
             (0..=2, _) | (_, None) => What::Hello(None),
-            (3..=4, _) => What::Hello(Some(MANAGED[random.below(3)])),
+            (3..=4, _) => What::Hello(Some((MANAGED[random.below(3)], 1 + u8::from(random.below(3) == 0)))),
             (5..=12, _) => What::Acknowledge,
             (13..=17, _) => What::Touch,
             (18, _) => What::Invalid([Port::Connect, Port::Token, Port::Log][random.below(3)]),
@@ -138,7 +139,7 @@ fn it_does_what_one_does_who_goes_through_all_of_it() {
         play(seed, &mut counts);
     }
     // Nothing of what can happen is rare.
-    assert_eq!(counts.len(), 23, "{counts:?}");
+    assert_eq!(counts.len(), 24, "{counts:?}");
     assert!(counts.values().all(|count| *count > 20), "{counts:?}");
 }
 

@@ -20,6 +20,7 @@ pub(super) enum Told {
     Key(Option<Known>),
     Hello(Known),
     Full,
+    OtherKey(Option<u8>),
     Changed(Option<Known>),
     Established(i64, u64),
     Refused(ConnectError),
@@ -58,6 +59,10 @@ impl From<&Verdict> for Told {
             Verdict::Key(pass) => Self::Key(pass.as_ref().map(Known::new)),
             Verdict::Hello(pass) => Self::Hello(Known::new(pass)),
             Verdict::Full => Self::Full,
+            Verdict::OtherKey(key) => Self::OtherKey(key.as_ref().map(|key| {
+                let is_it = |number: &u8| public_key(*number) == **key;
+                [1, 2].into_iter().find(is_it).unwrap()
+            })),
             Verdict::Changed(pass) => Self::Changed(pass.as_ref().map(Known::new)),
             Verdict::Established { date_created, age } => Self::Established(*date_created, *age),
             Verdict::Refused(error) => Self::Refused(*error),
@@ -378,7 +383,7 @@ fn the_defaults_of_codes_are_those_of_the_manual() {
 }
 
 /// One of two keys.
-fn public_key(number: u8) -> PublicKey {
+pub(super) fn public_key(number: u8) -> PublicKey {
     PublicKey::from_pem(PUBLIC_KEYS[usize::from(number) - 1].as_bytes()).unwrap()
 }
 

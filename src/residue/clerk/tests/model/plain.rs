@@ -104,7 +104,7 @@ impl Plain {
     fn judge(&mut self, now: Instant, unix_time: i64, wish: &Wish, waiting: &mut Waiting) -> Option<Told> {
         let known = match &wish.what {
             What::Key(id) => return Some(Told::Key(self.find(id).map(|client| client.known.clone()))),
-            What::Hello(who) => return Some(self.hello(now, *who).map_or(Told::Full, Told::Hello)),
+            What::Hello(who) => return Some(self.hello(now, *who)),
             _ => wish.known.as_ref()?,
         };
         let current = self.find(&known.id).map(|client| client.known.clone());
@@ -180,11 +180,19 @@ impl Plain {
         Some(told)
     }
 
-    fn hello(&mut self, now: Instant, who: Option<&str>) -> Option<Known> {
+    fn hello(&mut self, now: Instant, who: Option<(&'static str, u8)>) -> Told {
+        let key = |id: &str| self.book.iter().find(|(name, _)| *name == id).map(|(_, key)| *key);
+        match who.map(|(id, wished)| (wished, key(id))) {
+            Some((wished, own)) if own != Some(wished) => Told::OtherKey(own),
+            _ => self.begin(now, who).map_or(Told::Full, Told::Hello),
+        }
+    }
+
+    fn begin(&mut self, now: Instant, who: Option<(&str, u8)>) -> Option<Known> {
         let settings = self.settings.clone();
         let (id, managed) = match who {
             None => (self.lot.id().ok()?, None),
-            Some(id) => (id.to_owned(), Some(self.book.iter().find(|(name, _)| *name == id)?.1)),
+            Some((id, key)) => (id.to_owned(), Some(key)),
         };
         if let Some(client) = self.find(&id).filter(|client| client.died(now, &settings).is_none()) {
             return Some(client.known.clone());
