@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::cipher::{Key, KeySize, Mark};
 use super::pair::PublicKey;
 use super::reply::{ConnectError, TokenError};
+use super::room::Share;
 
 /// A client as a session knows it: what opens its packets, and seals what it is told.
 #[derive(Clone)]
@@ -107,11 +108,27 @@ pub enum Question {
         pass: Pass,
         /// By what it is told from others.
         mark: Mark,
-        /// The lines of all valid items, each with its line feed.
-        text: Vec<u8>,
-        /// The valid items, in their order.
-        entries: Vec<Entry>,
+        /// What is to be written.
+        lines: Lines,
     },
+    /// The same, but there is no room for what it says: [`Verdict::NotLogged`], or, if it was written when it came
+    /// before, [`Verdict::Logged`]; or [`Verdict::NoClient`]. Nothing is remembered: it may come again.
+    NoRoom {
+        /// Whose packet it is.
+        pass: Pass,
+        /// By what it is told from others.
+        mark: Mark,
+    },
+}
+
+/// What the items of a packet become.
+pub struct Lines {
+    /// The lines of all valid items, each with its line feed.
+    pub text: Vec<u8>,
+    /// The valid items, in their order.
+    pub entries: Vec<Entry>,
+    /// The room that the text takes.
+    pub share: Share,
 }
 
 /// Who says hello.

@@ -28,6 +28,7 @@ use super::item::{self, LineFormat};
 use super::pair::PrivateKey;
 use super::reply::Flags;
 use super::request::{Freshness, TOLERANCE};
+use super::room::{ROOM, Room};
 use crate::session::Ration;
 pub use doors::{ConnectDoor, LogDoor, TokenDoor};
 
@@ -60,6 +61,8 @@ pub struct Settings {
     pub line_format: LineFormat,
     /// How much RSA an address may have done on the connect port: a decryption takes 10 units, a plain hello 1.
     pub ration: Ration,
+    /// Where lines are until they are written.
+    pub room: Arc<Room>,
 }
 
 impl Settings {
@@ -83,6 +86,7 @@ impl Default for Settings {
             tolerance: TOLERANCE,
             line_format: LineFormat::default(),
             ration: RATION,
+            room: Room::new(ROOM),
         }
     }
 }
@@ -101,6 +105,7 @@ impl fmt::Debug for Settings {
             .field("tolerance", &self.tolerance)
             .field("line_format", &self.line_format)
             .field("ration", &self.ration)
+            .field("room", &self.room)
             .finish()
     }
 }

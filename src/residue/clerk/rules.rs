@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::client::{Client, Origin};
 use super::health::Health;
 use super::loggers::Loggers;
-use super::logs::Batch;
+use super::logs::{Batch, Slip};
 use super::marks::Fate;
 use super::registry::Registry;
 use super::source::Source;
 use crate::residue::books::{Clients, Codes, DEFAULT_LIFE};
 use crate::residue::cipher::{KeySize, Mark};
-use crate::residue::desk::{Entry, Newcomer, Pass, Port, Question, Verdict};
+use crate::residue::desk::{Entry, Lines, Newcomer, Pass, Port, Question, Verdict};
 use crate::residue::item::is_logger_name;
 use crate::residue::pair::PublicKey;
 use crate::residue::random::RandomError;
@@ -72,9 +72,12 @@ impl Hearing<'_> {
             Question::CheckToken { pass, mark, logger, token } => {
                 self.once(from, &pass, mark, Port::Token, |this| this.check_token(&pass, &logger, &token))
             }
-            Question::Log { pass, mark, text, entries } => {
-                return self.log(from, pass, mark, text, entries);
-            }
+            Question::Log { pass, mark, lines } => return self.log(from, pass, mark, lines),
+            Question::NoRoom { pass, mark } => match self.seen(from, &pass, mark) {
+                Seen::Before(verdict) => verdict,
+                Seen::Waits => return None,
+                Seen::Never => Verdict::NotLogged,
+            },
         })
     }
 
@@ -253,14 +256,8 @@ impl Hearing<'_> {
     }
 
     /// "Logs".
-    fn log(
-        &mut self,
-        from: Caller,
-        pass: Pass,
-        mark: Mark,
-        text: Vec<u8>,
-        entries: Vec<Entry>,
-    ) -> Option<Verdict> {
+    fn log(&mut self, from: Caller, pass: Pass, mark: Mark, lines: Lines) -> Option<Verdict> {
+        let Lines { text, entries, share } = lines;
         match self.seen(from, &pass, mark) {
             Seen::Before(verdict) => return Some(verdict),
             Seen::Waits => return None,
@@ -271,7 +268,7 @@ impl Hearing<'_> {
             self.registry.remember(self.moment.now, &pass, mark, Fate::Unwritten);
             return Some(Verdict::NotLogged);
         }
-        self.batch.add(pass, mark, from, Packet { text, portions });
+        self.batch.add(Slip::new(pass, mark, from, share), Packet { text, portions });
         None
     }
 

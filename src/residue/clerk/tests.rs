@@ -11,8 +11,9 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::residue::cipher::{KeySize, Mark};
-use crate::residue::desk::{Entry, Newcomer, Pass, Port};
+use crate::residue::desk::{Entry, Lines, Newcomer, Pass, Port};
 use crate::residue::reply::{ConnectError, TokenError};
+use crate::residue::room::Room;
 use world::{Told, World, public_key};
 
 const AGE: u64 = 3_600;
@@ -78,5 +79,6 @@ fn log(pass: &Pass, mark: Mark, lines: &[(&str, Option<&str>, &str)]) -> Questio
         text.push(b'\n');
         entries.push(Entry { logger: (*logger).into(), token: token.map(secret), line: start..text.len() });
     }
-    Question::Log { pass: pass.clone(), mark, text, entries }
+    let share = Room::new(text.len()).take(text.len()).unwrap();
+    Question::Log { pass: pass.clone(), mark, lines: Lines { text, entries, share } }
 }

@@ -6,13 +6,14 @@ use std::net::SocketAddr;
 
 use super::Settings;
 use crate::residue::cipher::{CipherError, Inflated, Mark, inflate_within};
-use crate::residue::desk::{Entry, Pass, Port, Question};
+use crate::residue::desk::{Entry, Lines, Pass, Port, Question};
 use crate::residue::envelope::{self, Envelope};
 use crate::residue::item::{self, Items, ItemsError, Limits};
 use crate::residue::json::{JsonError, JsonProblem};
 use crate::residue::packet::INFLATED_LIMIT;
 use crate::residue::reply::Flags;
 use crate::residue::request::{Request, RequestKind, TokenRequest};
+use crate::residue::room::LINES_LIMIT;
 use crate::session::Effort;
 
 /// How much is done about a packet.
@@ -227,16 +228,27 @@ impl Reader<'_> {
         }
     }
 
-    /// The lines that the items become.
+    /// The lines that the items become, if there is room for them.
     fn log(&self, items: &Items<'_>, about: About<'_>) -> Reading {
-        let mut text = Vec::new();
+        let format = self.settings.line_format;
+        let limit = items.valid.iter().map(|item| item::line_limit(item, format)).sum();
+        if limit > LINES_LIMIT {
+            return Reading::Invalid(about.mark);
+        }
+        let Some(mut share) = self.settings.room.take(limit) else {
+            return about.ask(|pass, mark| Question::NoRoom { pass, mark });
+        };
+        // All at once: what grows takes more than what it was given room for.
+        let mut text = Vec::with_capacity(limit);
         let entries = items.valid.iter().map(|item| {
             let begin = text.len();
-            item::put_line(&mut text, item, self.settings.line_format);
+            item::put_line(&mut text, item, format);
             Entry { logger: item.logger().into(), token: item.token(), line: begin..text.len() }
         });
         let entries = entries.collect();
-        about.ask(|pass, mark| Question::Log { pass, mark, text, entries })
+        text.shrink_to_fit();
+        share.shrink_to(text.capacity());
+        about.ask(|pass, mark| Question::Log { pass, mark, lines: Lines { text, entries, share } })
     }
 
     /// Whether something was sent just now, and says so.
