@@ -138,6 +138,7 @@ pub(super) fn clerk(set: &Residue, books: &Books, logs: Option<Logs>) -> Box<dyn
         require_token: set.policy.require_token,
         default_code: set.policy.default_code,
         clients_limit: set.max_clients,
+        clients_per_address: set.max_clients_per_address,
         memory_limit: set.memory,
         ..Settings::default()
     };

@@ -9,6 +9,7 @@ mod health;
 mod loggers;
 mod logs;
 mod marks;
+mod quiet;
 mod registry;
 mod rules;
 mod source;
@@ -33,6 +34,8 @@ pub use source::{Source, SystemSource};
 pub const AGE: u64 = 259_200;
 /// How many clients there may be on record, unless it is told otherwise ("Age").
 pub const CLIENTS_LIMIT: usize = 65_536;
+/// How many of them may come from one address, unless it is told otherwise ("Age").
+pub const CLIENTS_PER_ADDRESS: usize = 1_024;
 /// How many packets of a client are remembered at the least ("Repeated packets").
 pub const CLIENT_MEMORY: usize = 1 << 20;
 /// How many packets of all clients are remembered, unless it is told otherwise ("Repeated packets").
@@ -49,9 +52,12 @@ pub struct Settings {
     pub require_token: bool,
     /// Whether tokens are given for every logger to those who have no access code (flag 4, "Tokens").
     pub default_code: bool,
-    /// How many clients there may be on record. One more makes one give way that has not acknowledged, or has died;
-    /// where there is none, it is not let in ("Hello").
+    /// How many clients there may be on record. One more makes one give way that has not acknowledged, or has died, or
+    /// of which nothing was heard for some time; where there is none, it is not let in ("Age").
     pub clients_limit: usize,
+    /// How many clients with generated IDs may have acknowledged from one address; 0: any number. One more makes that of
+    /// them die of which nothing was heard for longest ("Age").
+    pub clients_per_address: usize,
     /// How many packets a client may send in one life: the packet that reaches it is served, then the client dies, and
     /// begins anew ("Repeated packets").
     pub client_memory: usize,
@@ -69,6 +75,7 @@ impl Default for Settings {
             require_token: false,
             default_code: true,
             clients_limit: CLIENTS_LIMIT,
+            clients_per_address: CLIENTS_PER_ADDRESS,
             client_memory: CLIENT_MEMORY,
             memory_limit: MEMORY_LIMIT,
         }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::Settings;
 use super::marks::Marks;
+use super::quiet::Home;
 use super::tokens::Tokens;
 use crate::residue::cipher::Key;
 use crate::residue::desk::{Pass, Port};
@@ -31,6 +32,12 @@ pub(super) struct Client {
     pub(super) state: State,
     pub(super) marks: Marks,
     pub(super) tokens: Tokens,
+    /// When a packet of its came last that was not seen before.
+    pub(super) heard: Instant,
+    /// What that was when it was put on the list of those who are quiet.
+    pub(super) listed: Instant,
+    /// From where it has acknowledged; none: not yet, or that does not count.
+    pub(super) home: Option<Home>,
     /// The connections that carried it last, one a port.
     carriers: [Option<Caller>; 3],
 }
@@ -83,6 +90,9 @@ impl Client {
             state: State::Fresh { since: now },
             marks: Marks::default(),
             tokens: Tokens::default(),
+            heard: now,
+            listed: now,
+            home: None,
             carriers: [None; 3],
         }
     }
@@ -127,8 +137,14 @@ impl Client {
         }
     }
 
-    /// Notes by which connection it was heard.
-    pub(super) fn heard_by(&mut self, port: Port, caller: Caller) {
+    /// Whether it may have to give way though it is alive.
+    pub(super) fn may_be_too_quiet(&self) -> bool {
+        self.is_acknowledged() && !self.is_managed()
+    }
+
+    /// Notes when it was heard, and by which connection.
+    pub(super) fn heard_by(&mut self, now: Instant, port: Port, caller: Caller) {
+        self.heard = now;
         let place = match port {
             Port::Connect => 0,
             Port::Token => 1,

@@ -138,11 +138,12 @@ impl Hearing<'_> {
         }
     }
 
-    /// Notes by which connection a client was heard. Only a packet that is new shows that: what is repeated may come
+    /// Notes that a client was heard, and by which connection. Only a packet that is new shows that: what is repeated may come
     /// from anybody, who would be closed in the client's place.
     fn hear(&mut self, from: Caller, pass: &Pass, port: Port) {
+        let now = self.moment.now;
         if let Some(client) = self.registry.owner(pass) {
-            client.heard_by(port, from);
+            client.heard_by(now, port, from);
         }
     }
 

@@ -50,7 +50,11 @@ fn unknown() -> Question {
 }
 
 fn acknowledge(pass: &Pass, mark: Mark) -> Question {
-    Question::Acknowledge { pass: pass.clone(), mark, address: home() }
+    acknowledge_from(pass, mark, home())
+}
+
+fn acknowledge_from(pass: &Pass, mark: Mark, address: SocketAddr) -> Question {
+    Question::Acknowledge { pass: pass.clone(), mark, address }
 }
 
 fn touch(pass: &Pass, mark: Mark) -> Question {

@@ -39,6 +39,12 @@ const MANAGED: [&str; 3] = ["manny", "molly", "mandy"];
 const LOGGERS: [&str; 4] = ["network", "disk", "other", "default"];
 const CODES: [Option<&str>; 5] = [None, Some("default"), Some("secret"), Some("for-ever"), Some("wrong")];
 
+/// Where a connection comes from.
+fn address(from: u64) -> SocketAddr {
+    let hosts = [[127, 0, 0, 1], [192, 0, 2, 1], [192, 0, 2, 1], [192, 0, 2, 2]];
+    SocketAddr::from((hosts[usize::try_from(from).unwrap() % 4], 4711))
+}
+
 impl Wish {
     fn question(&self) -> Question {
         let pass = self.known.as_ref().map(Known::pass);
@@ -46,7 +52,7 @@ impl Wish {
         match (&self.what, &pass) {
             (What::Key(id), _) => Question::Key { id: id.as_str().into() },
             (What::Hello(who), _) => who.map_or_else(unknown, |(id, key)| managed_by(id, key)),
-            (What::Acknowledge, Some(pass)) => acknowledge(pass, mark),
+            (What::Acknowledge, Some(pass)) => acknowledge_from(pass, mark, address(self.from)),
             (What::Touch, Some(pass)) => touch(pass, mark),
             (What::Invalid(port), Some(pass)) => invalid(pass, mark, *port),
             (What::AskToken(logger, code), Some(pass)) => ask_token(pass, mark, logger, *code),
@@ -161,6 +167,7 @@ fn play(seed: u64, counts: &mut BTreeMap<String, usize>) {
         require_token: random.below(3) == 0,
         default_code: random.below(4) != 0,
         clients_limit: 3 + random.below(5),
+        clients_per_address: [0, 1, 2][random.below(3)],
         client_memory: 5 + random.below(30),
         memory_limit: 20 + random.below(60),
     };

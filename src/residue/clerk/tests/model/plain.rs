@@ -27,6 +27,9 @@ struct Client {
     marks: Vec<(u64, bool)>,
     tokens: Vec<(String, &'static str, Option<Instant>)>,
     carriers: [Option<u64>; 3],
+    /// When it sent something last that was new.
+    heard: Instant,
+    home: Option<std::net::IpAddr>,
 }
 
 type Waiting = Vec<(Vec<u64>, Known, u64, Vec<(&'static str, String)>)>;
@@ -126,7 +129,19 @@ impl Plain {
         let is_new = !(is_repeated || may_wait && is_waiting(waiting, known, wish));
         if is_new && (is_served || !matches!(wish.what, What::Log(_))) {
             client.carriers[port] = Some(wish.from);
+            client.heard = now;
         }
+        if is_new
+            && is_alive
+            && !is_served
+            && client.managed.is_none()
+            && matches!(wish.what, What::Acknowledge)
+        {
+            client.home = Some(address(wish.from).ip()).filter(|ip| !ip.is_loopback());
+            let home = client.home;
+            self.make_room_at(now, home);
+        }
+        let client = self.find(&known.id)?;
         let established = Told::Established(unix_time, age);
         let told = match &wish.what {
             What::Invalid(Port::Log) if !is_served => Told::NoClient,
@@ -208,7 +223,15 @@ impl Plain {
             };
             let ranked =
                 self.clients.iter().filter_map(|client| Some((rank(client)?, client.known.id.clone())));
-            let (_, first) = ranked.min()?;
+            let first = match ranked.min() {
+                Some((_, first)) => first,
+                None => {
+                    let (heard, id) = self.quiet(now, |_| true).min()?;
+                    let id = (now - heard >= Duration::from_secs(600)).then_some(id)?;
+                    self.kill(now, &id);
+                    id
+                }
+            };
             self.clients.retain(|client| client.known.id != first);
         }
         self.lives += 1;
@@ -222,8 +245,34 @@ impl Plain {
             marks: Vec::new(),
             tokens: Vec::new(),
             carriers: [None; 3],
+            heard: now,
+            home: None,
         });
         Some(known)
+    }
+
+    /// Those who may have to give way though they live.
+    fn quiet(
+        &self,
+        now: Instant,
+        which: impl Fn(&Client) -> bool,
+    ) -> impl Iterator<Item = (Instant, String)> {
+        let may = move |client: &&Client| {
+            let is_alive = client.died(now, &self.settings).is_none();
+            is_alive && client.acknowledged.is_some() && client.managed.is_none() && which(client)
+        };
+        self.clients.iter().filter(may).map(|client| (client.heard, client.known.id.clone()))
+    }
+
+    fn make_room_at(&mut self, now: Instant, home: Option<std::net::IpAddr>) {
+        let limit = self.settings.clients_per_address;
+        let own: Vec<_> = self.quiet(now, |client| home.is_some() && client.home == home).collect();
+        if limit > 0
+            && own.len() >= limit
+            && let Some((_, id)) = own.into_iter().min()
+        {
+            self.kill(now, &id);
+        }
     }
 
     fn give_token(&mut self, now: Instant, id: &str, logger: &'static str, code: Option<&str>) -> Told {
