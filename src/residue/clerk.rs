@@ -156,6 +156,9 @@ impl<S: LogStore> Clerk for ResidueClerk<S> {
     fn deal(&mut self, moment: Moment, cases: Vec<Case>, office: &mut dyn Office) {
         self.registry.pass_time(moment.now);
         self.follow_book(moment.now);
+        if let Some(loggers) = self.store.changed_loggers() {
+            self.loggers = Loggers::new(loggers);
+        }
         let (letters, batch) = self.hear(moment, cases);
         // Whoever hears that he is there is on the roll.
         self.registry.settle(office);

@@ -24,7 +24,7 @@ pub use line::{LineFormat, line_limit, put_line};
 pub const BULK_LIMIT: usize = 100;
 
 /// Where an item goes that does not say.
-const DEFAULT_LOGGER: &str = "default";
+pub(super) const DEFAULT_LOGGER: &str = "default";
 /// The longest text that may stand for a token: each of its characters may be written as an escape.
 const TOKEN_LIMIT: usize = 6 * random::NAME;
 /// The longest name of a logger.

@@ -32,6 +32,8 @@ pub(super) struct Client {
     pub(super) state: State,
     pub(super) marks: Marks,
     pub(super) tokens: Tokens,
+    /// How many loggers there are because of it.
+    pub(super) loggers: usize,
     /// When a packet of its came last that was not seen before.
     pub(super) heard: Instant,
     /// What that was when it was put on the list of those who are quiet.
@@ -90,6 +92,7 @@ impl Client {
             state: State::Fresh { since: now },
             marks: Marks::default(),
             tokens: Tokens::default(),
+            loggers: 0,
             heard: now,
             listed: now,
             home: None,

@@ -293,11 +293,12 @@ impl Hearing<'_> {
         let (now, must_have) = (self.moment.now, self.registry.settings().require_token);
         let Some(client) = self.registry.owner(pass) else { return Vec::new() };
         let (loggers, codes) = (&mut *self.loggers, self.codes);
+        let (tokens, made) = (&client.tokens, &mut client.loggers);
         let has_token = |entry: &Entry| {
             let token = entry.token.as_ref();
-            !must_have || token.is_some_and(|token| client.tokens.is_good(now, &entry.logger, token))
+            !must_have || token.is_some_and(|token| tokens.is_good(now, &entry.logger, token))
         };
-        let may_log = |entry: &Entry| has_token(entry) && loggers.admit(codes, &entry.logger);
+        let may_log = |entry: &Entry| has_token(entry) && loggers.admit(codes, &entry.logger, made);
         let admitted = entries.into_iter().filter(may_log);
         admitted.map(|Entry { logger, line, .. }| Portion { logger, line }).collect()
     }

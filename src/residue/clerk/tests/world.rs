@@ -253,6 +253,8 @@ pub(super) struct Drawer {
     pub(super) texts: BTreeMap<String, String>,
     /// What comes of the next packets; of all later ones, good.
     pub(super) faults: VecDeque<bool>,
+    /// The loggers that have a file, if that has changed.
+    pub(super) changed: Option<Vec<Box<str>>>,
     /// How many packets came in each go.
     pub(super) goes: Vec<usize>,
 }
@@ -271,6 +273,10 @@ impl Files {
 impl LogStore for Files {
     fn loggers(&mut self) -> Vec<Box<str>> {
         Vec::new()
+    }
+
+    fn changed_loggers(&mut self) -> Option<Vec<Box<str>>> {
+        self.look().changed.take()
     }
 
     fn append(&mut self, packets: &[Packet]) -> Vec<Result<(), StoreError>> {
