@@ -100,9 +100,12 @@ pub(super) enum Trust {
 /// What a packet says.
 pub(super) enum Reading {
     /// What nobody has said who has the key, as far as one can see. Whether it is the padding or what is in it
-    /// makes no difference to anybody: who could tell them apart could read packets without the key.
+    /// makes no difference.
     Junk(Flaw),
-    /// Something, but nothing that is served.
+    /// Something, but nothing that is served. It is answered as junk is, but it does not count toward the end of the
+    /// connection: so whoever sends packets that he has changed learns whether they are JSON, and by that, with some
+    /// hundred tries a byte, what is in them. The protocol has nothing that a server could do about that
+    /// ("SECURITY CONSIDERATIONS").
     Invalid(Mark),
     /// What the clerk has to decide.
     Question {
