@@ -50,6 +50,7 @@ fn a_bad_value_is_a_usage_error_that_names_the_option() {
         ("--residue-tolerance", &["0", "86401"]),
         ("--residue-rsa-rate", &["10001"]),
         ("--residue-max-clients", &["0", "1048577"]),
+        ("--residue-max-clients-per-address", &["1048577"]),
         ("--residue-memory", &["1048575", "1073741825"]),
     ];
     let toil: &[(&str, &[&str])] = &[("--slow-workers", &["0", "257"])];
@@ -108,6 +109,7 @@ fn the_bounds_of_every_number_are_taken() {
         ("--residue-tolerance", ["1", "86400"]),
         ("--residue-rsa-rate", ["0", "10000"]),
         ("--residue-max-clients", ["1", "1048576"]),
+        ("--residue-max-clients-per-address", ["0", "1048576"]),
         ("--residue-memory", ["1048576", "1073741824"]),
     ];
     let toil = &[("--slow-workers", ["1", "256"])];
@@ -218,6 +220,7 @@ const RESIDUE_OPTIONS: &[&str] = &[
     "residue-no-compression",
     "residue-rsa-rate",
     "residue-max-clients",
+    "residue-max-clients-per-address",
     "residue-memory",
 ];
 

@@ -248,12 +248,14 @@ fn loggers_have_names_that_are_files(engine: Engine) {
 
 fn there_are_1024_loggers_at_most(engine: Engine) {
     let (daemon, place) = start(engine, &[]);
-    let mut client = Client::established(&daemon);
     let names: Vec<_> = (0..1024).map(|number| format!("logger-{number}")).collect();
-    for names in names.chunks(100) {
+    for names in names.chunks(64) {
         let items: Vec<_> = names.iter().map(|name| item_for(name, "hello")).collect();
+        let mut client = Client::established(&daemon);
         assert_eq!(client.logs(format!("[{}]", items.join(","))), TAKEN);
+        assert_eq!(client.logs(item_for("one-more", "hello")), NOT_TAKEN, "64 of one client");
     }
+    let mut client = Client::established(&daemon);
     assert_eq!(client.logs(item_for("one-more", "hello")), NOT_TAKEN);
     let mixed = [item_for("one-more", "skipped"), item_for("logger-7", "again")];
     assert_eq!(client.logs(format!("[{}]", mixed.join(","))), TAKEN);

@@ -134,9 +134,11 @@ fn ration(rate: usize) -> Ration {
 pub(super) fn clerk(set: &Residue, books: &Books, logs: Option<Logs>) -> Box<dyn Clerk> {
     let settings = Settings {
         age: set.age.as_secs(),
+        tolerance: set.tolerance.as_secs(),
         require_token: set.policy.require_token,
         default_code: set.policy.default_code,
         clients_limit: set.max_clients,
+        clients_per_address: set.max_clients_per_address,
         memory_limit: set.memory,
         ..Settings::default()
     };

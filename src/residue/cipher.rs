@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Nothing proves that what opens is what was sealed: there is no code that authenticates it. Whoever can change
-//! packets on their way can change what they say, if not read it; what a server does against that is to look at
-//! IDs, times and repetitions.
+//! packets on their way can change what they say, and, where he sees whether they are understood, guess at what is in
+//! them; what a server does against that is to look at IDs, times and repetitions.
 
 use std::fmt;
 
@@ -121,7 +121,7 @@ impl Key {
 
     /// What was sealed.
     ///
-    /// All of it is decrypted before the padding is judged: junk takes as long as what is right.
+    /// All of it is decrypted before the padding is judged. What is right takes longer all the same, as it is read then.
     ///
     /// # Errors
     /// It is no base64, no whole number of blocks, or not padded as it should be: another key has sealed it, or none.
@@ -240,8 +240,7 @@ fn open<C>(key: &KeyOf<C>, iv: [u8; BLOCK], ciphertext: Vec<u8>) -> Result<Zeroi
 where
     C: BlockCipherDecrypt<BlockSize = aes::cipher::consts::U16> + KeyInit,
 {
-    // All of it is decrypted before its padding is looked at: by the time that junk takes, nobody is to learn which
-    // padding is right.
+    // All of it is decrypted before its padding is looked at, so that this step takes as long for junk.
     let mut plain = Zeroizing::new(ciphertext);
     let cipher = cbc::Decryptor::<C>::new(key, &iv.into());
     let length = cipher.decrypt_padded::<Pkcs7>(&mut plain).map(<[u8]>::len);

@@ -9,6 +9,7 @@ mod health;
 mod loggers;
 mod logs;
 mod marks;
+mod quiet;
 mod registry;
 mod rules;
 mod source;
@@ -19,6 +20,7 @@ use std::time::Instant;
 
 use super::books::{ClientBook, Clients, CodeBook};
 use super::desk::{Notice, Question};
+use super::request::TOLERANCE;
 use super::store::LogStore;
 use crate::session::{Case, Clerk, Letter, Matter, Moment, Office};
 use health::Health;
@@ -28,21 +30,34 @@ use registry::Registry;
 use rules::Hearing;
 pub use source::{Source, SystemSource};
 
+/// For how long a client lives without a touch, in seconds, unless it is told otherwise ("Age").
+pub const AGE: u64 = 259_200;
+/// How many clients there may be on record, unless it is told otherwise ("Age").
+pub const CLIENTS_LIMIT: usize = 65_536;
+/// How many of them may come from one address, unless it is told otherwise ("Age").
+pub const CLIENTS_PER_ADDRESS: usize = 1_024;
 /// How many packets of a client are remembered at the least ("Repeated packets").
 pub const CLIENT_MEMORY: usize = 1 << 20;
+/// How many packets of all clients are remembered, unless it is told otherwise ("Repeated packets").
+pub const MEMORY_LIMIT: usize = 32 * CLIENT_MEMORY;
 
 /// What can be set.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// How long a client lives without a touch, in seconds; 0: for ever ("Age").
     pub age: u64,
+    /// How much longer it is alive, in seconds: as far as its clock may be off ("Age").
+    pub tolerance: u64,
     /// Whether nothing is logged without a token (flag 2, "Tokens").
     pub require_token: bool,
     /// Whether tokens are given for every logger to those who have no access code (flag 4, "Tokens").
     pub default_code: bool,
-    /// How many clients there may be on record. One more makes one give way that has not acknowledged, or has died;
-    /// where there is none, it is not let in ("Hello").
+    /// How many clients there may be on record. One more makes one give way that has not acknowledged, or has died, or
+    /// of which nothing was heard for some time; where there is none, it is not let in ("Age").
     pub clients_limit: usize,
+    /// How many clients with generated IDs may have acknowledged from one address; 0: any number. One more makes that of
+    /// them die of which nothing was heard for longest ("Age").
+    pub clients_per_address: usize,
     /// How many packets a client may send in one life: the packet that reaches it is served, then the client dies, and
     /// begins anew ("Repeated packets").
     pub client_memory: usize,
@@ -55,12 +70,14 @@ impl Default for Settings {
     /// The defaults of the manual.
     fn default() -> Self {
         Self {
-            age: 259_200,
+            age: AGE,
+            tolerance: TOLERANCE,
             require_token: false,
             default_code: true,
-            clients_limit: 65_536,
+            clients_limit: CLIENTS_LIMIT,
+            clients_per_address: CLIENTS_PER_ADDRESS,
             client_memory: CLIENT_MEMORY,
-            memory_limit: 32 * CLIENT_MEMORY,
+            memory_limit: MEMORY_LIMIT,
         }
     }
 }
@@ -139,6 +156,9 @@ impl<S: LogStore> Clerk for ResidueClerk<S> {
     fn deal(&mut self, moment: Moment, cases: Vec<Case>, office: &mut dyn Office) {
         self.registry.pass_time(moment.now);
         self.follow_book(moment.now);
+        if let Some(loggers) = self.store.changed_loggers() {
+            self.loggers = Loggers::new(loggers);
+        }
         let (letters, batch) = self.hear(moment, cases);
         // Whoever hears that he is there is on the roll.
         self.registry.settle(office);

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::cipher::{Key, KeySize, Mark};
+use super::pair::PublicKey;
 use super::reply::{ConnectError, TokenError};
+use super::room::Share;
 
 /// A client as a session knows it: what opens its packets, and seals what it is told.
 #[derive(Clone)]
@@ -39,7 +41,7 @@ pub enum Question {
         /// The ID that stands on the envelope.
         id: Box<str>,
     },
-    /// A client says hello: [`Verdict::Hello`] or [`Verdict::Full`].
+    /// A client says hello: [`Verdict::Hello`], [`Verdict::Full`] or [`Verdict::OtherKey`].
     Hello {
         /// Who it is.
         who: Newcomer,
@@ -106,20 +108,42 @@ pub enum Question {
         pass: Pass,
         /// By what it is told from others.
         mark: Mark,
-        /// The lines of all valid items, each with its line feed.
-        text: Vec<u8>,
-        /// The valid items, in their order.
-        entries: Vec<Entry>,
+        /// What is to be written.
+        lines: Lines,
+    },
+    /// The same, but there is no room for what it says: [`Verdict::NotLogged`], or, if it was written when it came
+    /// before, [`Verdict::Logged`]; or [`Verdict::NoClient`]. Nothing is remembered: it may come again.
+    NoRoom {
+        /// Whose packet it is.
+        pass: Pass,
+        /// By what it is told from others.
+        mark: Mark,
     },
 }
 
+/// What the items of a packet become.
+pub struct Lines {
+    /// The lines of all valid items, each with its line feed.
+    pub text: Vec<u8>,
+    /// The valid items, in their order.
+    pub entries: Vec<Entry>,
+    /// The room that the text takes.
+    pub share: Share,
+}
+
 /// Who says hello.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Newcomer {
     /// One with a key of its own, who is given an ID.
     Unknown,
-    /// The managed client of this ID, which is in the book.
-    Managed(Box<str>),
+    /// A managed client.
+    Managed {
+        /// Its ID.
+        id: Box<str>,
+        /// The key that the book had for it when the session looked, to which the reply will be encrypted. By the time
+        /// that the clerk hears of it there may be another book.
+        key: Arc<PublicKey>,
+    },
 }
 
 /// Which of the three ports a packet came to.
@@ -149,9 +173,11 @@ pub enum Verdict {
     Key(Option<Pass>),
     /// To [`Question::Hello`]: this is who it is, and its key.
     Hello(Pass),
-    /// To [`Question::Hello`]: there are as many clients as there may be, or no random bytes to make a key from, or the
-    /// managed client has just been taken out of the book.
+    /// To [`Question::Hello`]: there are as many clients as there may be, or no random bytes to make a key from.
     Full,
+    /// To [`Question::Hello`]: the book has another key for that managed client by now, this one, or none. Nothing has
+    /// happened: the hello is to be judged by that. Whoever only has the key that was taken away is not let in.
+    OtherKey(Option<Arc<PublicKey>>),
     /// To whatever had a pass: it is of a life that is over and forgotten. Nothing has happened, and nothing is
     /// remembered: the packet is to be judged by who has that ID now, if anybody. It will not open any more.
     Changed(Option<Pass>),

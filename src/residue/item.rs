@@ -16,14 +16,17 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::json::{self, Document, Fields, JsonError, JsonProblem, Text, Value};
+use super::random;
 use super::request::Freshness;
-pub use line::{LineFormat, put_line};
+pub use line::{LineFormat, line_limit, put_line};
 
 /// How many items a packet may hold, unless it is told otherwise.
 pub const BULK_LIMIT: usize = 100;
 
 /// Where an item goes that does not say.
-const DEFAULT_LOGGER: &str = "default";
+pub(super) const DEFAULT_LOGGER: &str = "default";
+/// The longest text that may stand for a token: each of its characters may be written as an escape.
+const TOKEN_LIMIT: usize = 6 * random::NAME;
 /// The longest name of a logger.
 const LOGGER_LIMIT: usize = 64;
 
@@ -97,9 +100,9 @@ impl<'a> Item<'a> {
         self.logger.map_or(Cow::Borrowed(DEFAULT_LOGGER), Text::decode)
     }
 
-    /// What lets it go there.
+    /// What lets it go there: nothing that is longer than any token is, which may be much longer.
     pub fn token(&self) -> Option<Zeroizing<String>> {
-        (!self.token.is_empty()).then(|| self.token.secret())
+        (1..=TOKEN_LIMIT).contains(&self.token.written_length()).then(|| self.token.secret())
     }
 
     /// Why it cannot be taken.

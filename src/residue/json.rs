@@ -17,7 +17,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-pub use write::{ObjectWriter, put_escaped, put_integer};
+pub use write::{ObjectWriter, escaped_length, put_escaped, put_integer};
 
 /// How deep objects and arrays may stand in each other.
 pub const DEPTH_LIMIT: usize = 32;
@@ -95,6 +95,11 @@ impl<'a> Text<'a> {
     /// Whether it says nothing.
     pub fn is_empty(self) -> bool {
         self.0.is_empty()
+    }
+
+    /// How many bytes it takes in the document.
+    pub fn written_length(self) -> usize {
+        self.0.len()
     }
 
     /// What it says.

@@ -28,6 +28,7 @@ pub mod pair;
 pub mod random;
 pub mod reply;
 pub mod request;
+pub mod room;
 pub mod server;
 pub mod store;
 #[cfg(test)]

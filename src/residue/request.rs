@@ -134,6 +134,9 @@ impl Fields<'_> for TokenRequest {
     }
 }
 
+/// How far a client's clock may be off, in seconds, unless it is told otherwise.
+pub const TOLERANCE: u64 = 120;
+
 /// What counts as sent just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Freshness {

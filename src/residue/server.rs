@@ -27,12 +27,11 @@ use super::books::{ClientBook, Clients};
 use super::item::{self, LineFormat};
 use super::pair::PrivateKey;
 use super::reply::Flags;
-use super::request::Freshness;
+use super::request::{Freshness, TOLERANCE};
+use super::room::{ROOM, Room};
 use crate::session::Ration;
 pub use doors::{ConnectDoor, LogDoor, TokenDoor};
 
-/// How far a client's clock may be off, in seconds, unless it is told otherwise.
-pub const TOLERANCE: u64 = 120;
 /// How much RSA an address may have done ("Rates"): 20 decryptions a second, and 40 at once if it has not asked
 /// for long.
 pub const RATION: Ration = Ration { interval: Duration::from_millis(5), burst: 400 };
@@ -62,6 +61,8 @@ pub struct Settings {
     pub line_format: LineFormat,
     /// How much RSA an address may have done on the connect port: a decryption takes 10 units, a plain hello 1.
     pub ration: Ration,
+    /// Where lines are until they are written.
+    pub room: Arc<Room>,
 }
 
 impl Settings {
@@ -85,6 +86,7 @@ impl Default for Settings {
             tolerance: TOLERANCE,
             line_format: LineFormat::default(),
             ration: RATION,
+            room: Room::new(ROOM),
         }
     }
 }
@@ -103,6 +105,7 @@ impl fmt::Debug for Settings {
             .field("tolerance", &self.tolerance)
             .field("line_format", &self.line_format)
             .field("ration", &self.ration)
+            .field("room", &self.room)
             .finish()
     }
 }

@@ -8,6 +8,11 @@ pub trait LogStore: Send {
     /// The loggers that have a file by now: clients may not have too many new ones made.
     fn loggers(&mut self) -> Vec<Box<str>>;
 
+    /// The same, if somebody else may have changed that since it was asked for last, or if it was not known then.
+    fn changed_loggers(&mut self) -> Option<Vec<Box<str>>> {
+        None
+    }
+
     /// Appends the lines of all `packets`, in their order, and says for each packet what came of it: its lines stand
     /// all in the files when this returns, or none of them does and none ever will. There are as many results as packets.
     ///

@@ -11,25 +11,22 @@ use crate::daemon::Failure;
 use crate::door::Kind;
 use crate::residue::item::LineFormat;
 use crate::residue::reply::is_label;
+use crate::residue::{clerk, request};
 
 /// For how long a client lives without a touch, unless it is said: three days.
-const AGE: Duration = Duration::from_secs(259_200);
+const AGE: Duration = Duration::from_secs(clerk::AGE);
 /// The shortest time that clients can live by: near its end they touch without a pause.
 const LEAST_AGE: usize = 300;
 /// The longest that clients of every language can count.
 const MOST_AGE: usize = 2_147_483_647;
 /// How far the clock of a client may be off, unless it is said.
-const TOLERANCE: Duration = Duration::from_secs(120);
+const TOLERANCE: Duration = Duration::from_secs(request::TOLERANCE);
 /// Whom clients are told that the server is licensed to, unless it is said.
 const LICENSEE: &str = "rollcall";
 /// How many decryptions a second an address has, unless it is said.
 const RSA_RATE: usize = 20;
-/// How many clients there are at most, unless it is said.
-const MOST_CLIENTS: usize = 65_536;
-/// How many packets of all clients are remembered, unless it is said.
-const MEMORY: usize = 33_554_432;
 /// What one client may fill is the least.
-const MEMORY_RANGE: std::ops::RangeInclusive<usize> = 1_048_576..=1_073_741_824;
+const MEMORY_RANGE: std::ops::RangeInclusive<usize> = clerk::CLIENT_MEMORY..=1_073_741_824;
 
 /// What is set for Residue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +51,8 @@ pub struct Residue {
     pub rsa_rate: usize,
     /// How many clients there may be.
     pub max_clients: usize,
+    /// How many with generated IDs there may be of one address; 0: any number.
+    pub max_clients_per_address: usize,
     /// How many packets of all of them are remembered.
     pub memory: usize,
 }
@@ -162,6 +161,7 @@ pub(super) fn declare(all: &mut Getopts) {
         "N",
     );
     all.optopt("", "residue-max-clients", "Residue clients in all, 1 to 1048576 (default 65536)", "N");
+    all.optopt("", "residue-max-clients-per-address", "Residue clients that are not managed from one address, or IPv6 /64, 0 to 1048576, 0 is any number; loopback is exempt (default 1024)", "N");
     all.optopt("", "residue-memory", "packets of all Residue clients that are remembered so that nobody can repeat them, at 9 bytes each, 1048576 to 1073741824 (default 33554432)", "PACKETS");
 }
 
@@ -187,8 +187,11 @@ pub(super) fn read(matches: &Matches) -> Result<Residue, Failure> {
         policy,
         tolerance: seconds(matches, "residue-tolerance", 1..=86_400)?.unwrap_or(TOLERANCE),
         rsa_rate: number(matches, "residue-rsa-rate", 0..=10_000)?.unwrap_or(RSA_RATE),
-        max_clients: number(matches, "residue-max-clients", 1..=super::MAX_CLIENTS)?.unwrap_or(MOST_CLIENTS),
-        memory: number(matches, "residue-memory", MEMORY_RANGE)?.unwrap_or(MEMORY),
+        max_clients: number(matches, "residue-max-clients", 1..=super::MAX_CLIENTS)?
+            .unwrap_or(clerk::CLIENTS_LIMIT),
+        max_clients_per_address: number(matches, "residue-max-clients-per-address", 0..=super::MAX_CLIENTS)?
+            .unwrap_or(clerk::CLIENTS_PER_ADDRESS),
+        memory: number(matches, "residue-memory", MEMORY_RANGE)?.unwrap_or(clerk::MEMORY_LIMIT),
     };
     residue.makes_sense()?;
     Ok(residue)
@@ -314,6 +317,7 @@ pub(super) fn rows(residue: &Residue) -> Vec<(&'static str, String)> {
         ("residue-no-compression", yes_or_no(!policy.compression)),
         ("residue-rsa-rate", residue.rsa_rate.to_string()),
         ("residue-max-clients", residue.max_clients.to_string()),
+        ("residue-max-clients-per-address", residue.max_clients_per_address.to_string()),
         ("residue-memory", residue.memory.to_string()),
     ]
 }

@@ -8,7 +8,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Settings;
 use super::marks::Marks;
+use super::quiet::Home;
 use super::tokens::Tokens;
 use crate::residue::cipher::Key;
 use crate::residue::desk::{Pass, Port};
@@ -18,8 +20,6 @@ use crate::session::Caller;
 
 /// How long a client has to acknowledge.
 const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(300);
-/// How long a client lives beyond its age: as far as its clock may differ.
-const GRACE: Duration = Duration::from_secs(120);
 /// How long the key of a dead client is kept, so that it can be told in its own language.
 const KEY_KEPT: Duration = Duration::from_secs(600);
 
@@ -32,6 +32,14 @@ pub(super) struct Client {
     pub(super) state: State,
     pub(super) marks: Marks,
     pub(super) tokens: Tokens,
+    /// How many loggers there are because of it.
+    pub(super) loggers: usize,
+    /// When a packet of its came last that was not seen before.
+    pub(super) heard: Instant,
+    /// What that was when it was put on the list of those who are quiet.
+    pub(super) listed: Instant,
+    /// From where it has acknowledged; none: not yet, or that does not count.
+    pub(super) home: Option<Home>,
     /// The connections that carried it last, one a port.
     carriers: [Option<Caller>; 3],
 }
@@ -84,6 +92,10 @@ impl Client {
             state: State::Fresh { since: now },
             marks: Marks::default(),
             tokens: Tokens::default(),
+            loggers: 0,
+            heard: now,
+            listed: now,
+            home: None,
             carriers: [None; 3],
         }
     }
@@ -104,14 +116,15 @@ impl Client {
         matches!(self.origin, Origin::Managed(_))
     }
 
-    /// The last moment at which it is what it is; none: it stays so. `age` is in seconds.
-    pub(super) fn deadline(&self, age: u64) -> Option<Instant> {
+    /// The last moment at which it is what it is; none: it stays so.
+    pub(super) fn deadline(&self, settings: &Settings) -> Option<Instant> {
+        let Settings { age, tolerance, .. } = *settings;
         match self.state {
             State::Fresh { since } => since.checked_add(ACKNOWLEDGE_WITHIN),
             State::Acknowledged { .. } if age == 0 => None,
             // What ends beyond all time does not end.
             State::Acknowledged { since, .. } => {
-                since.checked_add(Duration::from_secs(age))?.checked_add(GRACE)
+                since.checked_add(Duration::from_secs(age))?.checked_add(Duration::from_secs(tolerance))
             }
             State::Lapsed { since } | State::Dead { since } => since.checked_add(KEY_KEPT),
         }
@@ -127,8 +140,14 @@ impl Client {
         }
     }
 
-    /// Notes by which connection it was heard.
-    pub(super) fn heard_by(&mut self, port: Port, caller: Caller) {
+    /// Whether it may have to give way though it is alive.
+    pub(super) fn may_be_too_quiet(&self) -> bool {
+        self.is_acknowledged() && !self.is_managed()
+    }
+
+    /// Notes when it was heard, and by which connection.
+    pub(super) fn heard_by(&mut self, now: Instant, port: Port, caller: Caller) {
+        self.heard = now;
         let place = match port {
             Port::Connect => 0,
             Port::Token => 1,

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use crate::residue::books::Codes;
-use crate::residue::item::is_logger_name;
+use crate::residue::item::{DEFAULT_LOGGER, is_logger_name};
 
 /// How many loggers come from clients at the most.
 pub(super) const LOGGERS_LIMIT: usize = 1_024;
-/// To whom an item goes that does not say; there is always room for it.
-const DEFAULT: &str = "default";
+/// How many of them one client makes at the most in its life: it takes many to use them up.
+pub(super) const OWN_LIMIT: usize = 64;
 
 /// The loggers that came from clients. Those that have a file from before count among them.
 pub(super) struct Loggers {
@@ -20,13 +20,18 @@ impl Loggers {
         Self { known: known.into_iter().collect() }
     }
 
-    /// Whether this logger may have a file, which it has from now on.
-    pub(super) fn admit(&mut self, codes: &Codes, name: &str) -> bool {
-        if self.known.contains(name) || name == DEFAULT || codes.knows(name) {
+    /// Whether this logger may have a file, which it has from now on, for a client that has made so many.
+    pub(super) fn admit(&mut self, codes: &Codes, name: &str, made: &mut usize) -> bool {
+        // There is always room for where an item goes that does not say.
+        if self.known.contains(name) || name == DEFAULT_LOGGER || codes.knows(name) {
             return true;
         }
-        let has_room = self.known.len() < LOGGERS_LIMIT && is_logger_name(name);
-        has_room && self.known.insert(name.into())
+        let has_room = self.known.len() < LOGGERS_LIMIT && *made < OWN_LIMIT && is_logger_name(name);
+        if has_room {
+            self.known.insert(name.into());
+            *made += 1;
+        }
+        has_room
     }
 }
 
@@ -52,7 +57,18 @@ mod tests {
             ("default", true),
         ];
         for (name, may) in table {
-            assert_eq!(loggers.admit(&codes, name), may, "{name}");
+            assert_eq!(loggers.admit(&codes, name, &mut 0), may, "{name}");
         }
+    }
+
+    #[test]
+    fn one_client_makes_only_so_many_of_them() {
+        let (codes, mut loggers, mut made) = (Codes::default(), Loggers::new(Vec::new()), 0);
+        for number in 0..OWN_LIMIT {
+            assert!(loggers.admit(&codes, &format!("new-{number}"), &mut made));
+        }
+        assert!(!loggers.admit(&codes, "one-more", &mut made));
+        assert!(loggers.admit(&codes, "new-7", &mut made) && loggers.admit(&codes, "default", &mut made));
+        assert!(loggers.admit(&codes, "one-more", &mut 0) && loggers.admit(&codes, "one-more", &mut made));
     }
 }

@@ -8,6 +8,7 @@ use super::marks::Fate;
 use super::registry::Registry;
 use crate::residue::cipher::Mark;
 use crate::residue::desk::{Pass, Verdict};
+use crate::residue::room::Share;
 use crate::residue::store::{LogStore, Packet, StoreError};
 use crate::session::{Caller, Letter};
 
@@ -21,11 +22,20 @@ pub(super) struct Batch {
     places: HashMap<(u64, Mark), usize>,
 }
 
-struct Slip {
+/// Whose packet it is.
+pub(super) struct Slip {
     pass: Pass,
     mark: Mark,
     /// All who have sent it.
     callers: Vec<Caller>,
+    /// What it takes until it is written.
+    _share: Share,
+}
+
+impl Slip {
+    pub(super) fn new(pass: Pass, mark: Mark, from: Caller, share: Share) -> Self {
+        Self { pass, mark, callers: vec![from], _share: share }
+    }
 }
 
 impl Batch {
@@ -36,9 +46,9 @@ impl Batch {
     }
 
     /// Adds a packet, of which nobody knows.
-    pub(super) fn add(&mut self, pass: Pass, mark: Mark, from: Caller, packet: Packet) {
-        self.places.insert((pass.life, mark), self.slips.len());
-        self.slips.push(Slip { pass, mark, callers: vec![from] });
+    pub(super) fn add(&mut self, slip: Slip, packet: Packet) {
+        self.places.insert((slip.pass.life, slip.mark), self.slips.len());
+        self.slips.push(slip);
         self.packets.push(packet);
     }
 

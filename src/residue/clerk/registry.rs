@@ -2,16 +2,20 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Settings;
 use super::client::{Client, Origin, Rank, Seat, State};
 use super::marks::{Fate, Marks, Order};
+use super::quiet::{Home, Quiet};
 use crate::residue::books::Clients;
 use crate::residue::cipher::{Key, Mark};
 use crate::residue::desk::Pass;
 use crate::roll::{Applicant, Member};
 use crate::session::{Caller, Office};
+
+/// How long nothing was heard of a client that gives way to another one while it is alive.
+const QUIET: Duration = Duration::from_secs(600);
 
 /// All clients on record, by their IDs.
 ///
@@ -24,6 +28,8 @@ pub(super) struct Registry {
     deadlines: BTreeSet<(Instant, Arc<str>)>,
     /// Who gives way to others, the first one first.
     ranks: BTreeSet<(Rank, Instant, Arc<str>)>,
+    /// Who gives way after all of these.
+    quiet: Quiet,
     /// How many lives there have been.
     lives: u64,
     /// How many marks all of them have.
@@ -48,6 +54,7 @@ impl Registry {
             clients: HashMap::new(),
             deadlines: BTreeSet::new(),
             ranks: BTreeSet::new(),
+            quiet: Quiet::default(),
             lives: 0,
             remembered: 0,
             order: Order::new(),
@@ -83,7 +90,10 @@ impl Registry {
     pub(super) fn begin(&mut self, now: Instant, id: &Arc<str>, key: Key, origin: Origin) -> Option<Pass> {
         self.remove(id);
         if self.clients.len() >= self.settings.clients_limit {
-            let (_, _, first) = self.ranks.first()?.clone();
+            let first = match self.ranks.first() {
+                Some((_, _, first)) => Arc::clone(first),
+                None => self.silence(now)?,
+            };
             self.remove(&first);
         }
         self.lives += 1;
@@ -100,6 +110,11 @@ impl Registry {
         let seat = match client.state {
             State::Acknowledged { seat, .. } => seat,
             _ => {
+                if !client.is_managed() {
+                    client.home = applicant.as_ref().and_then(|applicant| Home::of(applicant.address.ip()));
+                    let home = client.home;
+                    self.make_room_at(now, home);
+                }
                 self.news.joins.extend(applicant.map(|applicant| (pass.clone(), applicant)));
                 Seat::Coming
             }
@@ -198,6 +213,40 @@ impl Registry {
         std::mem::take(&mut self.news.closes)
     }
 
+    /// Makes room for one more from an address.
+    fn make_room_at(&mut self, now: Instant, home: Option<Home>) {
+        let limit = self.settings.clients_per_address;
+        let Some(home) = home.filter(|home| limit > 0 && self.quiet.count(*home) >= limit) else { return };
+        if let Some((_, id)) = self.quietest(Some(home)) {
+            log::debug!("residue: client {id} gives way: there are too many of its address");
+            self.kill(now, &id);
+        }
+    }
+
+    /// Ends the life of which nothing was heard for longest, if that is long enough.
+    fn silence(&mut self, now: Instant) -> Option<Arc<str>> {
+        let (_, id) =
+            self.quietest(None).filter(|(heard, _)| now.saturating_duration_since(*heard) >= QUIET)?;
+        log::debug!("residue: client {id} gives way: there are too many");
+        self.kill(now, &id);
+        Some(id)
+    }
+
+    /// Of whom nothing was heard for longest, of all or of those of an address, and since when.
+    fn quietest(&mut self, home: Option<Home>) -> Option<(Instant, Arc<str>)> {
+        loop {
+            let (listed, id) = self.quiet.first(home)?.clone();
+            let client = self.clients.get_mut(&id)?;
+            if client.heard == listed {
+                return Some((listed, id));
+            }
+            // It was heard since it was put there.
+            client.listed = client.heard;
+            self.quiet.remove(listed, &id, client.home);
+            self.quiet.add(client.heard, &id, client.home);
+        }
+    }
+
     /// Ends a life before its time. Its connections are closed, so that it begins anew.
     fn kill(&mut self, now: Instant, id: &Arc<str>) {
         let Some(client) = self.clients.get_mut(id) else { return };
@@ -249,14 +298,21 @@ impl Registry {
     }
 
     fn list(&mut self, id: &Arc<str>) {
-        let Some(client) = self.clients.get(id) else { return };
-        self.deadlines.extend(client.deadline(self.settings.age).map(|at| (at, Arc::clone(id))));
+        let Some(client) = self.clients.get_mut(id) else { return };
+        if client.may_be_too_quiet() {
+            client.listed = client.heard;
+            self.quiet.add(client.listed, id, client.home);
+        }
+        self.deadlines.extend(client.deadline(&self.settings).map(|at| (at, Arc::clone(id))));
         self.ranks.extend(client.rank().map(|(rank, since)| (rank, since, Arc::clone(id))));
     }
 
     fn unlist(&mut self, id: &Arc<str>) {
         let Some(client) = self.clients.get(id) else { return };
-        if let Some(at) = client.deadline(self.settings.age) {
+        if client.may_be_too_quiet() {
+            self.quiet.remove(client.listed, id, client.home);
+        }
+        if let Some(at) = client.deadline(&self.settings) {
             self.deadlines.remove(&(at, Arc::clone(id)));
         }
         if let Some((rank, since)) = client.rank() {
@@ -269,7 +325,7 @@ impl Registry {
 impl Registry {
     /// How many clients are on record, and how much is kept because of them.
     pub(super) fn sizes(&self) -> (usize, usize) {
-        let kept = self.deadlines.len() + self.ranks.len() + self.remembered;
+        let kept = self.deadlines.len() + self.ranks.len() + self.quiet.size() + self.remembered;
         (self.clients.len(), kept)
     }
 }

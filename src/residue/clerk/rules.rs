@@ -6,14 +6,15 @@ use std::sync::Arc;
 use super::client::{Client, Origin};
 use super::health::Health;
 use super::loggers::Loggers;
-use super::logs::Batch;
+use super::logs::{Batch, Slip};
 use super::marks::Fate;
 use super::registry::Registry;
 use super::source::Source;
 use crate::residue::books::{Clients, Codes, DEFAULT_LIFE};
 use crate::residue::cipher::{KeySize, Mark};
-use crate::residue::desk::{Entry, Newcomer, Pass, Port, Question, Verdict};
+use crate::residue::desk::{Entry, Lines, Newcomer, Pass, Port, Question, Verdict};
 use crate::residue::item::is_logger_name;
+use crate::residue::pair::PublicKey;
 use crate::residue::random::RandomError;
 use crate::residue::reply::{ConnectError, TokenError};
 use crate::residue::store::{Packet, Portion};
@@ -40,6 +41,16 @@ pub(super) struct Hearing<'a> {
     pub(super) batch: Batch,
 }
 
+/// What is known of a packet on the logging port.
+enum Seen {
+    /// What is to be said, whatever is in it.
+    Before(Verdict),
+    /// It is being written, and whoever has sent it will hear what comes of that.
+    Waits,
+    /// Nothing: it is new.
+    Never,
+}
+
 impl Hearing<'_> {
     /// What is to be said; none: it will be said when the logs are written.
     pub(super) fn judge(&mut self, from: Caller, question: Question) -> Option<Verdict> {
@@ -52,7 +63,7 @@ impl Hearing<'_> {
             Question::Touch { pass, mark } => {
                 self.once(from, &pass, mark, Port::Connect, |this| this.touch(&pass))
             }
-            Question::Invalid { pass, mark, port } => return self.invalid(from, pass, mark, port),
+            Question::Invalid { pass, mark, port } => return self.invalid(from, &pass, mark, port),
             Question::Unreadable { pass } => self.unreadable(&pass),
             Question::AskToken { pass, mark, logger, access_code } => {
                 let code = access_code.unwrap_or_default();
@@ -61,9 +72,12 @@ impl Hearing<'_> {
             Question::CheckToken { pass, mark, logger, token } => {
                 self.once(from, &pass, mark, Port::Token, |this| this.check_token(&pass, &logger, &token))
             }
-            Question::Log { pass, mark, text, entries } => {
-                return self.log(from, pass, mark, text, entries);
-            }
+            Question::Log { pass, mark, lines } => return self.log(from, pass, mark, lines),
+            Question::NoRoom { pass, mark } => match self.seen(from, &pass, mark) {
+                Seen::Before(verdict) => verdict,
+                Seen::Waits => return None,
+                Seen::Never => Verdict::NotLogged,
+            },
         })
     }
 
@@ -77,8 +91,8 @@ impl Hearing<'_> {
         port: Port,
         serve: impl FnOnce(&mut Self) -> Verdict,
     ) -> Verdict {
-        if let Some(changed) = self.hear(from, pass, port) {
-            return changed;
+        if self.registry.owner(pass).is_none() {
+            return Verdict::Changed(self.registry.pass(&pass.id));
         }
         if self.registry.fate(pass, mark).is_some() {
             return match port {
@@ -87,20 +101,29 @@ impl Hearing<'_> {
                 Port::Log => Verdict::NotLogged,
             };
         }
+        self.hear(from, pass, port);
         let verdict = serve(self);
         self.registry.remember(self.moment.now, pass, mark, Fate::Unwritten);
         verdict
     }
 
     /// What the session refuses is seen now, and no more; a log may have been written when it came before.
-    fn invalid(&mut self, from: Caller, pass: Pass, mark: Mark, port: Port) -> Option<Verdict> {
+    fn invalid(&mut self, from: Caller, pass: &Pass, mark: Mark, port: Port) -> Option<Verdict> {
         let may_log = |client: &mut Client| client.is_acknowledged();
-        if port == Port::Log && self.registry.owner(&pass).is_some_and(may_log) {
-            let verdict = self.log(from, pass, mark, Vec::new(), Vec::new())?;
-            return Some(if let Verdict::NotLogged = verdict { Verdict::Noted } else { verdict });
+        if port == Port::Log && self.registry.owner(pass).is_some_and(may_log) {
+            return match self.seen(from, pass, mark) {
+                Seen::Waits => None,
+                Seen::Before(Verdict::NotLogged) => Some(Verdict::Noted),
+                Seen::Before(verdict) => Some(verdict),
+                Seen::Never => {
+                    self.hear(from, pass, port);
+                    self.registry.remember(self.moment.now, pass, mark, Fate::Unwritten);
+                    Some(Verdict::Noted)
+                }
+            };
         }
         let note = || if port == Port::Log { Verdict::NoClient } else { Verdict::Noted };
-        Some(match self.once(from, &pass, mark, port, |_| note()) {
+        Some(match self.once(from, pass, mark, port, |_| note()) {
             changed @ Verdict::Changed(_) => changed,
             _ => note(),
         })
@@ -115,14 +138,12 @@ impl Hearing<'_> {
         }
     }
 
-    /// Notes by which connection a client was heard, or says that its life is over.
-    fn hear(&mut self, from: Caller, pass: &Pass, port: Port) -> Option<Verdict> {
-        match self.registry.owner(pass) {
-            Some(client) => {
-                client.heard_by(port, from);
-                None
-            }
-            None => Some(Verdict::Changed(self.registry.pass(&pass.id))),
+    /// Notes that a client was heard, and by which connection. Only a packet that is new shows that: what is repeated may come
+    /// from anybody, who would be closed in the client's place.
+    fn hear(&mut self, from: Caller, pass: &Pass, port: Port) {
+        let now = self.moment.now;
+        if let Some(client) = self.registry.owner(pass) {
+            client.heard_by(now, port, from);
         }
     }
 
@@ -130,7 +151,10 @@ impl Hearing<'_> {
     fn hello(&mut self, who: Newcomer, size: KeySize) -> Verdict {
         let begun = match who {
             Newcomer::Unknown => self.begin_unknown(size),
-            Newcomer::Managed(id) => self.begin_managed(&id, size),
+            Newcomer::Managed { id, key } => match self.clients.key(&id) {
+                Some(own) if *own == key => self.begin_managed(&id, key, size),
+                other => return Verdict::OtherKey(other.cloned()),
+            },
         };
         match begun {
             Ok(pass) => pass.map_or(Verdict::Full, Verdict::Hello),
@@ -153,16 +177,18 @@ impl Hearing<'_> {
         Ok(None)
     }
 
-    fn begin_managed(&mut self, id: &str, size: KeySize) -> Result<Option<Pass>, RandomError> {
-        // It may just have been taken out of the book.
-        let Some(public_key) = self.clients.key(id) else { return Ok(None) };
+    fn begin_managed(
+        &mut self,
+        id: &str,
+        public_key: Arc<PublicKey>,
+        size: KeySize,
+    ) -> Result<Option<Pass>, RandomError> {
         if self.registry.client(id).is_some_and(|client| client.is_alive() && client.is_managed()) {
             return Ok(self.registry.pass(id));
         }
         let key = self.source.key(size)?;
         self.chance.works();
-        let origin = Origin::Managed(Arc::clone(public_key));
-        Ok(self.registry.begin(self.moment.now, &id.into(), key, origin))
+        Ok(self.registry.begin(self.moment.now, &id.into(), key, Origin::Managed(public_key)))
     }
 
     /// Type 2 ("Connection errors").
@@ -231,33 +257,35 @@ impl Hearing<'_> {
     }
 
     /// "Logs".
-    fn log(
-        &mut self,
-        from: Caller,
-        pass: Pass,
-        mark: Mark,
-        text: Vec<u8>,
-        entries: Vec<Entry>,
-    ) -> Option<Verdict> {
-        if let Some(changed) = self.hear(from, &pass, Port::Log) {
-            return Some(changed);
-        }
-        if !self.registry.owner(&pass).is_some_and(|client| client.is_acknowledged()) {
-            return Some(Verdict::NoClient);
-        }
-        match self.registry.fate(&pass, mark) {
-            Some(Fate::Written) => return Some(Verdict::Logged),
-            Some(Fate::Unwritten) => return Some(Verdict::NotLogged),
-            None if self.batch.wait_for(&pass, mark, from) => return None,
-            None => {}
+    fn log(&mut self, from: Caller, pass: Pass, mark: Mark, lines: Lines) -> Option<Verdict> {
+        let Lines { text, entries, share } = lines;
+        match self.seen(from, &pass, mark) {
+            Seen::Before(verdict) => return Some(verdict),
+            Seen::Waits => return None,
+            Seen::Never => self.hear(from, &pass, Port::Log),
         }
         let portions = self.portions(&pass, entries);
         if portions.is_empty() {
             self.registry.remember(self.moment.now, &pass, mark, Fate::Unwritten);
             return Some(Verdict::NotLogged);
         }
-        self.batch.add(pass, mark, from, Packet { text, portions });
+        self.batch.add(Slip::new(pass, mark, from, share), Packet { text, portions });
         None
+    }
+
+    /// What is known of a packet on the logging port before it is looked into.
+    fn seen(&mut self, from: Caller, pass: &Pass, mark: Mark) -> Seen {
+        match self.registry.owner(pass) {
+            None => return Seen::Before(Verdict::Changed(self.registry.pass(&pass.id))),
+            Some(client) if !client.is_acknowledged() => return Seen::Before(Verdict::NoClient),
+            Some(_) => {}
+        }
+        match self.registry.fate(pass, mark) {
+            Some(Fate::Written) => Seen::Before(Verdict::Logged),
+            Some(Fate::Unwritten) => Seen::Before(Verdict::NotLogged),
+            None if self.batch.wait_for(pass, mark, from) => Seen::Waits,
+            None => Seen::Never,
+        }
     }
 
     /// What may be written: the others are items that are not valid.
@@ -265,11 +293,12 @@ impl Hearing<'_> {
         let (now, must_have) = (self.moment.now, self.registry.settings().require_token);
         let Some(client) = self.registry.owner(pass) else { return Vec::new() };
         let (loggers, codes) = (&mut *self.loggers, self.codes);
+        let (tokens, made) = (&client.tokens, &mut client.loggers);
         let has_token = |entry: &Entry| {
             let token = entry.token.as_ref();
-            !must_have || token.is_some_and(|token| client.tokens.is_good(now, &entry.logger, token))
+            !must_have || token.is_some_and(|token| tokens.is_good(now, &entry.logger, token))
         };
-        let may_log = |entry: &Entry| has_token(entry) && loggers.admit(codes, &entry.logger);
+        let may_log = |entry: &Entry| has_token(entry) && loggers.admit(codes, &entry.logger, made);
         let admitted = entries.into_iter().filter(may_log);
         admitted.map(|Entry { logger, line, .. }| Portion { logger, line }).collect()
     }

@@ -11,9 +11,10 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::residue::cipher::{KeySize, Mark};
-use crate::residue::desk::{Entry, Newcomer, Pass, Port};
+use crate::residue::desk::{Entry, Lines, Newcomer, Pass, Port};
 use crate::residue::reply::{ConnectError, TokenError};
-use world::{Told, World};
+use crate::residue::room::Room;
+use world::{Told, World, public_key};
 
 const AGE: u64 = 3_600;
 /// Beyond its age, as far as clocks may differ.
@@ -33,8 +34,15 @@ fn secret(text: &str) -> Zeroizing<String> {
     Zeroizing::new(text.to_owned())
 }
 
+/// A hello of a managed client, with the key that the first book has for it.
 fn managed(id: &str) -> Question {
-    Question::Hello { who: Newcomer::Managed(id.into()), size: KeySize::Bits256 }
+    managed_by(id, if id == "molly" { 2 } else { 1 })
+}
+
+/// One for which the session has found another key.
+fn managed_by(id: &str, key: u8) -> Question {
+    let who = Newcomer::Managed { id: id.into(), key: Arc::new(public_key(key)) };
+    Question::Hello { who, size: KeySize::Bits256 }
 }
 
 fn unknown() -> Question {
@@ -42,7 +50,11 @@ fn unknown() -> Question {
 }
 
 fn acknowledge(pass: &Pass, mark: Mark) -> Question {
-    Question::Acknowledge { pass: pass.clone(), mark, address: home() }
+    acknowledge_from(pass, mark, home())
+}
+
+fn acknowledge_from(pass: &Pass, mark: Mark, address: SocketAddr) -> Question {
+    Question::Acknowledge { pass: pass.clone(), mark, address }
 }
 
 fn touch(pass: &Pass, mark: Mark) -> Question {
@@ -71,5 +83,6 @@ fn log(pass: &Pass, mark: Mark, lines: &[(&str, Option<&str>, &str)]) -> Questio
         text.push(b'\n');
         entries.push(Entry { logger: (*logger).into(), token: token.map(secret), line: start..text.len() });
     }
-    Question::Log { pass: pass.clone(), mark, text, entries }
+    let share = Room::new(text.len()).take(text.len()).unwrap();
+    Question::Log { pass: pass.clone(), mark, lines: Lines { text, entries, share } }
 }

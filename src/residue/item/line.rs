@@ -25,6 +25,26 @@ pub fn put_line(out: &mut Vec<u8>, item: &Item<'_>, format: LineFormat) {
     out.push(b'\n');
 }
 
+/// How many bytes the line of an item has at the most: what its texts have when they are escaped, and a little more.
+pub fn line_limit(item: &Item<'_>, format: LineFormat) -> usize {
+    let length = |text: Text<'_>, within| {
+        let mut length = 0;
+        text.pieces(|piece| {
+            length += match format {
+                LineFormat::Text => text_length(piece, within),
+                LineFormat::Json => json::escaped_length(piece),
+            };
+        });
+        length
+    };
+    let columns = [item.application, item.file, item.function, item.thread];
+    let columns: usize = columns.into_iter().map(|text| length(text, Within::Column)).sum();
+    LINE_REST + columns + length(item.message, Within::Line)
+}
+
+/// More than all has in a line that is no text: the time, the level, the logger, numbers, keys and what stands between.
+const LINE_REST: usize = 384;
+
 fn put_columns(out: &mut Vec<u8>, item: &Item<'_>) {
     put_time(out, item.datetime);
     out.push(b' ');
@@ -88,24 +108,38 @@ const SUSPECT: [bool; 256] = {
 
 /// Appends text without what would end its column or line, or act on whoever prints it.
 fn put_text(out: &mut Vec<u8>, text: &str, within: Within) {
-    let (bytes, mut start, mut at) = (text.as_bytes(), 0, 0);
+    let mut start = 0;
+    each_escaped(text, within, |at, character| {
+        out.extend_from_slice(&text.as_bytes()[start..at]);
+        put_escape(out, character);
+        start = at + character.len_utf8();
+    });
+    out.extend_from_slice(&text.as_bytes()[start..]);
+}
+
+/// How many bytes that appends.
+fn text_length(text: &str, within: Within) -> usize {
+    let mut length = text.len();
+    each_escaped(text, within, |_, character| length += escape_length(character) - character.len_utf8());
+    length
+}
+
+/// Takes each character that has to be escaped, and where it begins.
+fn each_escaped(text: &str, within: Within, mut take: impl FnMut(usize, char)) {
+    let (bytes, mut at) = (text.as_bytes(), 0);
     while let Some(next) = bytes[at..].iter().position(|&byte| SUSPECT[usize::from(byte)]) {
         at += next;
         let Some(character) = text[at..].chars().next() else { break };
-        let end = at + character.len_utf8();
         let must_go = match character {
             ' ' => within == Within::Column,
             '\0'..' ' | '\\' | '\u{7f}'..'\u{a0}' | '\u{2028}' | '\u{2029}' => true,
             _ => false,
         };
         if must_go {
-            out.extend_from_slice(&bytes[start..at]);
-            put_escape(out, character);
-            start = end;
+            take(at, character);
         }
-        at = end;
+        at += character.len_utf8();
     }
-    out.extend_from_slice(&bytes[start..]);
 }
 
 fn put_escape(out: &mut Vec<u8>, character: char) {
@@ -122,6 +156,15 @@ fn put_escape(out: &mut Vec<u8>, character: char) {
             out.extend(digits.iter().map(|shift| HEX[(code >> shift & 15) as usize]));
             out.push(b'}');
         }
+    }
+}
+
+/// How many bytes that appends.
+fn escape_length(character: char) -> usize {
+    match character {
+        '\\' | '\n' | '\r' | '\t' => 2,
+        _ if u32::from(character) > 0xff => 8,
+        _ => 6,
     }
 }
 

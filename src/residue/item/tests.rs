@@ -15,6 +15,33 @@ fn lines_as(json: &str, format: LineFormat) -> Result<(Vec<String>, usize), Item
     Ok((items.valid.iter().map(line).collect(), items.skipped))
 }
 
+#[test]
+fn how_long_a_line_may_be_is_known_before_it_is_made() {
+    let texts = [
+        "plain",
+        "with spaces in it",
+        r#"\\ \" \n \r \t \u0000 \u001f \u007f \u0085 \u00a0 \u2028 \u2029 \u202a \ud83d\ude00"#,
+        "\u{7f}\u{80}\u{9f}\u{a0}é«\u{2028}\u{2029}–漢😀",
+    ];
+    let least = r#"{"datetime":1,"msg":"m"}"#.to_owned();
+    let longest = |text: &str, time: i64| {
+        let (name, number) = ("n".repeat(64), i64::MIN);
+        format!(
+            r#"{{"datetime":{time},"msg":"{text}","logger":"{name}","level":64,"vlevel":{number},"line":{number},"#
+        ) + &format!(r#""file":"{text}","func":"{text}","app":"{text}","thread":"{text}"}}"#)
+    };
+    let longest = texts.iter().flat_map(|text| [1, i64::MAX].map(|time| longest(text, time)));
+    for json in longest.chain([least]) {
+        for format in [LineFormat::Text, LineFormat::Json] {
+            let items = parse(json.as_bytes(), &LIMITS).unwrap();
+            let mut line = Vec::new();
+            put_line(&mut line, &items.valid[0], format);
+            let limit = line_limit(&items.valid[0], format);
+            assert!((line.len()..line.len() + 384).contains(&limit), "{limit}: {} {json}", line.len());
+        }
+    }
+}
+
 fn line(json: &str) -> String {
     let (mut lines, skipped) = lines_as(json, LineFormat::Text).unwrap();
     assert_eq!((lines.len(), skipped), (1, 0));

@@ -64,15 +64,7 @@ pub fn put_escaped(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut start = 0;
     for (at, character) in text.char_indices() {
-        let short = match character {
-            '"' => b'"',
-            '\\' => b'\\',
-            '\n' => b'n',
-            '\r' => b'r',
-            '\t' => b't',
-            '\0'..' ' | '\u{7f}'..'\u{a0}' | '\u{2028}' | '\u{2029}' => b'u',
-            _ => continue,
-        };
+        let Some(short) = escape(character) else { continue };
         out.extend_from_slice(&text.as_bytes()[start..at]);
         out.extend([b'\\', short]);
         if short == b'u' {
@@ -82,6 +74,29 @@ pub fn put_escaped(out: &mut Vec<u8>, text: &str) {
         start = at + character.len_utf8();
     }
     out.extend_from_slice(&text.as_bytes()[start..]);
+}
+
+/// How long text is where it is escaped so.
+pub fn escaped_length(text: &str) -> usize {
+    let more = |character: char| match escape(character) {
+        Some(b'u') => 6 - character.len_utf8(),
+        Some(_) => 2 - character.len_utf8(),
+        None => 0,
+    };
+    text.len() + text.chars().map(more).sum::<usize>()
+}
+
+/// What stands behind the backslash for a character that is escaped.
+fn escape(character: char) -> Option<u8> {
+    Some(match character {
+        '"' => b'"',
+        '\\' => b'\\',
+        '\n' => b'n',
+        '\r' => b'r',
+        '\t' => b't',
+        '\0'..' ' | '\u{7f}'..'\u{a0}' | '\u{2028}' | '\u{2029}' => b'u',
+        _ => return None,
+    })
 }
 
 /// Appends a number in decimal; its amount has to fit into 64 bits.

@@ -1,6 +1,6 @@
 //! How a session goes on when an ask comes back.
 
-use super::sealed::Trust;
+use super::sealed::{Opening, Sealed, Trust};
 use super::session::{Server, Turn, ours};
 use super::state::{Encrypting, Learning, State, Subject};
 use crate::residue::desk::{Pass, Verdict};
@@ -25,10 +25,10 @@ impl Server {
     fn toiled(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Opening(opening) => {
-                let opening = *opening;
-                let reading = opening.reading.ok_or_else(|| ours("a packet was not opened"))?;
-                let packet = opening.packet.into_vec().into();
-                self.opened(packet, opening.pass, opening.trust, opening.unix_time, reading, turn)
+                let Opening { packet, pass, trust, unix_time, pains, reading } = *opening;
+                let reading = reading.ok_or_else(|| ours("a packet was not opened"))?;
+                let packet = packet.into_vec().into();
+                self.opened(Sealed { packet, pass, trust, unix_time, pains }, reading, turn)
             }
             State::Weighing(weighing) => match weighing.subject {
                 Subject::Judged(judgement) => {
@@ -73,8 +73,12 @@ impl Server {
                 self.refuse(error, turn);
                 Ok(())
             }
-            (State::Greeting(key), Verdict::Hello(pass)) => {
-                self.greet(key, pass, turn);
+            (State::Greeting(welcome), Verdict::Hello(pass)) => {
+                self.greet(welcome.key, pass, turn);
+                Ok(())
+            }
+            (State::Greeting(welcome), Verdict::OtherKey(key)) => {
+                self.judged(welcome.judge_anew(key), turn);
                 Ok(())
             }
             (State::Greeting(_), Verdict::Full) => {
@@ -142,7 +146,11 @@ impl Server {
             Verdict::Logged => LogReply::Taken,
             Verdict::NotLogged => LogReply::NotTaken,
             Verdict::NoClient => LogReply::NoClient,
-            Verdict::Key(_) | Verdict::Hello(_) | Verdict::Full | Verdict::Changed(_) => {
+            Verdict::Key(_)
+            | Verdict::Hello(_)
+            | Verdict::Full
+            | Verdict::OtherKey(_)
+            | Verdict::Changed(_) => {
                 return Err(ours("this is no verdict on a packet"));
             }
         };

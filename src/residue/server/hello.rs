@@ -66,6 +66,24 @@ pub(super) struct Welcome {
     pub(super) key: Arc<PublicKey>,
 }
 
+impl Welcome {
+    fn managed(id: Box<str>, key: Arc<PublicKey>, size: KeySize) -> Self {
+        Self { who: Newcomer::Managed { id, key: Arc::clone(&key) }, size, key }
+    }
+
+    /// What becomes of the hello if the book has another key for the client than when it came, or none: it may have
+    /// waited for its ration.
+    pub(super) fn judge_anew(self, key: Option<Arc<PublicKey>>) -> Judgement {
+        match (self.who, key) {
+            (Newcomer::Managed { id, .. }, Some(key)) if has_room(&key, id.len(), self.size) => {
+                Judgement::Welcome(Self::managed(id, key, self.size))
+            }
+            (Newcomer::Managed { .. }, None) => Judgement::Refused(ConnectError::Unknown),
+            (Newcomer::Managed { .. } | Newcomer::Unknown, _) => Judgement::Refused(ConnectError::Invalid),
+        }
+    }
+}
+
 impl Rules {
     /// Judges what a packet says, by the first row of the table that fits it.
     pub(super) fn judge(&self, request: Request) -> Judgement {
@@ -107,7 +125,7 @@ impl Rules {
         };
         match size {
             Some(size) if has_room(key, id.len(), size) => {
-                Judgement::Welcome(Welcome { key: Arc::clone(key), who: Newcomer::Managed(id), size })
+                Judgement::Welcome(Welcome::managed(id, Arc::clone(key), size))
             }
             _ => Judgement::Refused(ConnectError::Invalid),
         }

@@ -1,22 +1,69 @@
 //! What a packet says that a client's key seals ("Established", "Tokens", "Logs").
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 
 use super::Settings;
 use crate::residue::cipher::{CipherError, Inflated, Mark, inflate_within};
-use crate::residue::desk::{Entry, Pass, Port, Question};
+use crate::residue::desk::{Entry, Lines, Pass, Port, Question};
 use crate::residue::envelope::{self, Envelope};
 use crate::residue::item::{self, Items, ItemsError, Limits};
 use crate::residue::json::{JsonError, JsonProblem};
 use crate::residue::packet::INFLATED_LIMIT;
 use crate::residue::reply::Flags;
 use crate::residue::request::{Request, RequestKind, TokenRequest};
+use crate::residue::room::LINES_LIMIT;
+use crate::session::Effort;
 
-/// The bytes that a packet has at the most that is opened at once: some tens of microseconds.
-const BRIEF: usize = 8 << 10;
-/// The bytes that it has at the most then once it is inflated.
-const BRIEF_INFLATED: usize = 32 << 10;
+/// How much is done about a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pains {
+    /// What takes some tens of microseconds.
+    AtOnce,
+    /// What takes some milliseconds.
+    Brief,
+    /// Whatever it takes.
+    Long,
+}
+
+impl Pains {
+    /// The bytes that a packet may have.
+    fn limit(self) -> usize {
+        match self {
+            Self::AtOnce => 8 << 10,
+            Self::Brief => 64 << 10,
+            Self::Long => usize::MAX,
+        }
+    }
+
+    /// The bytes that it may have once it is inflated.
+    fn inflated(self) -> usize {
+        match self {
+            Self::AtOnce => 32 << 10,
+            Self::Brief => 256 << 10,
+            Self::Long => INFLATED_LIMIT,
+        }
+    }
+
+    /// What is to be done instead about a packet of so many bytes, for which this is not enough.
+    pub(super) fn more(self, length: usize) -> Option<Effort> {
+        match self {
+            Self::AtOnce if length < Self::Brief.limit() => Some(Effort::Brief),
+            Self::AtOnce | Self::Brief => Some(Effort::Long),
+            Self::Long => None,
+        }
+    }
+}
+
+impl From<Effort> for Pains {
+    fn from(effort: Effort) -> Self {
+        match effort {
+            Effort::Brief => Self::Brief,
+            Effort::Long => Self::Long,
+        }
+    }
+}
 
 /// A packet that is to be opened, and what has come of that.
 pub(super) struct Opening {
@@ -25,8 +72,20 @@ pub(super) struct Opening {
     pub(super) trust: Trust,
     /// When the packet came.
     pub(super) unix_time: i64,
+    pub(super) pains: Pains,
     /// None: nothing yet.
     pub(super) reading: Option<Reading>,
+}
+
+/// A packet that was looked at.
+pub(super) struct Sealed<'a> {
+    pub(super) packet: Cow<'a, [u8]>,
+    pub(super) pass: Pass,
+    pub(super) trust: Trust,
+    /// When it came.
+    pub(super) unix_time: i64,
+    /// How it was looked at.
+    pub(super) pains: Pains,
 }
 
 /// How sure it is that a pass is that of the client.
@@ -41,9 +100,12 @@ pub(super) enum Trust {
 /// What a packet says.
 pub(super) enum Reading {
     /// What nobody has said who has the key, as far as one can see. Whether it is the padding or what is in it
-    /// makes no difference to anybody: who could tell them apart could read packets without the key.
+    /// makes no difference.
     Junk(Flaw),
-    /// Something, but nothing that is served.
+    /// Something, but nothing that is served. It is answered as junk is, but it does not count toward the end of the
+    /// connection: so whoever sends packets that he has changed learns whether they are JSON, and by that, with some
+    /// hundred tries a byte, what is in them. The protocol has nothing that a server could do about that
+    /// ("SECURITY CONSIDERATIONS").
     Invalid(Mark),
     /// What the clerk has to decide.
     Question {
@@ -51,7 +113,7 @@ pub(super) enum Reading {
         /// Which logger a token is for: the reply repeats it.
         logger: Option<Box<str>>,
     },
-    /// More than is done at once.
+    /// More than is done with these pains.
     TooMuch,
 }
 
@@ -60,7 +122,6 @@ pub(super) enum Reading {
 pub(super) enum Flaw {
     Cipher(CipherError),
     Json(JsonError),
-    Inflated,
 }
 
 impl fmt::Display for Flaw {
@@ -68,7 +129,6 @@ impl fmt::Display for Flaw {
         match self {
             Self::Cipher(error) => error.fmt(f),
             Self::Json(error) => error.fmt(f),
-            Self::Inflated => write!(f, "it inflates to more than {INFLATED_LIMIT} bytes"),
         }
     }
 }
@@ -82,20 +142,11 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads a packet if that is quickly done.
-    pub(super) fn read_at_once(&self, packet: &[u8], pass: &Pass) -> Reading {
-        if packet.len() >= BRIEF { Reading::TooMuch } else { self.read_within(packet, pass, BRIEF_INFLATED) }
-    }
-
-    /// Reads a packet, however long that takes.
-    pub(super) fn read(&self, packet: &[u8], pass: &Pass) -> Reading {
-        match self.read_within(packet, pass, INFLATED_LIMIT) {
-            Reading::TooMuch => Reading::Junk(Flaw::Inflated),
-            reading => reading,
+    /// Reads a packet if that is done with these pains.
+    pub(super) fn read(&self, packet: &[u8], pass: &Pass, pains: Pains) -> Reading {
+        if packet.len() >= pains.limit() {
+            return Reading::TooMuch;
         }
-    }
-
-    fn read_within(&self, packet: &[u8], pass: &Pass, inflated: usize) -> Reading {
         let Envelope::Aes(sealed) = envelope::read(packet) else {
             return Reading::Junk(Flaw::Cipher(CipherError::Length(0)));
         };
@@ -108,10 +159,12 @@ impl Reader<'_> {
             Port::Connect => self.request(&opened.plain, about),
             Port::Token => self.token_request(&opened.plain, about),
             Port::Log if self.settings.flags.has(Flags::COMPRESSION) => {
-                match inflate_within(&opened.plain, inflated) {
+                match inflate_within(&opened.plain, pains.inflated()) {
                     Inflated::Plain => self.items(&opened.plain, about),
                     Inflated::Text(text) => self.items(&text, about),
-                    Inflated::TooLong => Reading::TooMuch,
+                    Inflated::TooLong if pains != Pains::Long => Reading::TooMuch,
+                    // It decrypts, and it inflates: only who has the key makes such a packet.
+                    Inflated::TooLong => Reading::Invalid(about.mark),
                 }
             }
             Port::Log => self.items(&opened.plain, about),
@@ -178,16 +231,27 @@ impl Reader<'_> {
         }
     }
 
-    /// The lines that the items become.
+    /// The lines that the items become, if there is room for them.
     fn log(&self, items: &Items<'_>, about: About<'_>) -> Reading {
-        let mut text = Vec::new();
+        let format = self.settings.line_format;
+        let limit = items.valid.iter().map(|item| item::line_limit(item, format)).sum();
+        if limit > LINES_LIMIT {
+            return Reading::Invalid(about.mark);
+        }
+        let Some(mut share) = self.settings.room.take(limit) else {
+            return about.ask(|pass, mark| Question::NoRoom { pass, mark });
+        };
+        // All at once: what grows takes more than what it was given room for.
+        let mut text = Vec::with_capacity(limit);
         let entries = items.valid.iter().map(|item| {
             let begin = text.len();
-            item::put_line(&mut text, item, self.settings.line_format);
+            item::put_line(&mut text, item, format);
             Entry { logger: item.logger().into(), token: item.token(), line: begin..text.len() }
         });
         let entries = entries.collect();
-        about.ask(|pass, mark| Question::Log { pass, mark, text, entries })
+        text.shrink_to_fit();
+        share.shrink_to(text.capacity());
+        about.ask(|pass, mark| Question::Log { pass, mark, lines: Lines { text, entries, share } })
     }
 
     /// Whether something was sent just now, and says so.

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::Settings;
 use super::doors::name;
 use super::hello::{Form, Judgement, Rules};
-use super::sealed::{Opening, Reader, Reading, Trust};
+use super::sealed::{Opening, Pains, Reader, Reading, Sealed, Trust};
 use super::state::{Encrypting, Fate, Learning, State, Subject, Weighing};
 use crate::residue::desk::{Notice, Pass, Port, Question};
 use crate::residue::envelope::{self, Envelope};
@@ -95,7 +95,7 @@ impl Session for Server {
                 let unix_time = opening.unix_time;
                 let (settings, port, peer) = (&*self.settings, self.port, self.peer);
                 let reader = Reader { settings, port, peer, unix_time };
-                opening.reading = Some(reader.read(&opening.packet, &opening.pass));
+                opening.reading = Some(reader.read(&opening.packet, &opening.pass, opening.pains));
             }
             State::Weighing(weighing) => weighing.weigh(),
             State::Encrypting(encrypting) => encrypting.encrypt(),
@@ -202,28 +202,19 @@ impl Server {
         turn: &mut Turn<'_>,
     ) -> Result<(), Fault> {
         let reader = Reader { settings: &self.settings, port: self.port, peer: self.peer, unix_time };
-        match reader.read_at_once(&packet, &pass) {
-            Reading::TooMuch => {
-                let packet = packet.into_owned().into();
-                turn.out.ask(Ask::Toil(Effort::Brief));
-                let opening = Opening { packet, pass, trust, unix_time, reading: None };
-                self.enter(State::Opening(Box::new(opening)), "it is long");
-                Ok(())
-            }
-            reading => self.opened(packet, pass, trust, unix_time, reading, turn),
-        }
+        let pains = Pains::AtOnce;
+        let reading = reader.read(&packet, &pass, pains);
+        self.opened(Sealed { packet, pass, trust, unix_time, pains }, reading, turn)
     }
 
     /// Goes on with what a packet says.
     pub(super) fn opened(
         &mut self,
-        packet: Cow<'_, [u8]>,
-        pass: Pass,
-        trust: Trust,
-        unix_time: i64,
+        sealed: Sealed<'_>,
         reading: Reading,
         turn: &mut Turn<'_>,
     ) -> Result<(), Fault> {
+        let Sealed { packet, pass, trust, unix_time, pains } = sealed;
         match reading {
             Reading::Junk(_) if trust == Trust::Kept => {
                 let id = Arc::clone(&pass.id);
@@ -240,7 +231,15 @@ impl Server {
                 self.put(question, None, turn);
             }
             Reading::Question { question, logger } => self.put(question, logger, turn),
-            Reading::TooMuch => return Err(ours("what is too much stays too much")),
+            Reading::TooMuch => {
+                let effort =
+                    pains.more(packet.len()).ok_or_else(|| ours("there is nothing that is still more"))?;
+                turn.out.ask(Ask::Toil(effort));
+                let packet = packet.into_owned().into();
+                let opening = Opening { packet, pass, trust, unix_time, pains: effort.into(), reading: None };
+                self.enter(State::Opening(Box::new(opening)), "it is long");
+                return Ok(());
+            }
         }
         self.pass = Some(pass);
         Ok(())
@@ -318,9 +317,9 @@ impl Server {
             }
             Judgement::Misplaced(_) => self.refuse(ConnectError::NoSuchClient, turn),
             Judgement::Welcome(welcome) => {
-                let question = Question::Hello { who: welcome.who, size: welcome.size };
+                let question = Question::Hello { who: welcome.who.clone(), size: welcome.size };
                 turn.out.ask(Ask::Clerk(Box::new(question)));
-                self.enter(State::Greeting(welcome.key), "it is welcome");
+                self.enter(State::Greeting(Box::new(welcome)), "it is welcome");
             }
             // Whoever has toiled has read it.
             Judgement::Unread(_) => self.refuse(ConnectError::Invalid, turn),

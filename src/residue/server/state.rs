@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::hello::{Judgement, Rules};
+use super::hello::{Judgement, Rules, Welcome};
 use super::sealed::Opening;
 use crate::residue::desk::Pass;
 use crate::residue::envelope;
@@ -28,8 +28,8 @@ pub(super) enum State {
     Weighing(Box<Weighing>),
     /// To hear whether an ID is on record that should have come sealed.
     Misplaced,
-    /// For an ID and a key for somebody whose own key this is.
-    Greeting(Arc<PublicKey>),
+    /// For an ID and a key for this one.
+    Greeting(Box<Welcome>),
     /// For the reply to a hello.
     Encrypting(Box<Encrypting>),
     /// For nothing any more.

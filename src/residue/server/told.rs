@@ -53,8 +53,8 @@ impl Server {
         self.tell_plain(turn, |out| reply::put_error(out, error));
     }
 
-    /// The answer to what is sealed and not served. It is sealed itself, whatever is wrong: nobody learns from
-    /// the form what that is.
+    /// The answer to what is sealed and not served. It is sealed itself, and the same whatever is wrong; only by
+    /// whether it counts toward the end of the connection it shows if it was understood.
     pub(super) fn tell_invalid(&mut self, turn: &mut Turn<'_>) -> Result<(), Fault> {
         match self.port {
             Port::Connect => self.seal(turn, |out| reply::put_error(out, ConnectError::Invalid)),

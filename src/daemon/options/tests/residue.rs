@@ -22,6 +22,7 @@ fn every_option_has_its_default() {
         tolerance: Duration::from_secs(120),
         rsa_rate: 20,
         max_clients: 65_536,
+        max_clients_per_address: 1_024,
         memory: 33_554_432,
     };
     assert_eq!(options.doors.residue, expected);
@@ -44,6 +45,7 @@ fn every_option_is_taken() {
         &["--residue-require-token", "--residue-require-timestamp", "--residue-tolerance", "5"],
         &["--residue-no-unknown", "--residue-no-plain", "--residue-no-compression"],
         &["--residue-rsa-rate", "0", "--residue-max-clients", "7", "--residue-memory", "1048576"],
+        &["--residue-max-clients-per-address", "9"],
         &["--slow-workers", "3"],
     ];
     let options = parsed(&table.concat()).unwrap();
@@ -65,6 +67,7 @@ fn every_option_is_taken() {
         tolerance: Duration::from_secs(5),
         rsa_rate: 0,
         max_clients: 7,
+        max_clients_per_address: 9,
         memory: 1_048_576,
     };
     assert_eq!(options.doors.residue, expected);
@@ -103,6 +106,10 @@ fn what_cannot_be_meant_is_told_by_its_option() {
         (&["--residue-codes", "a", "--residue-codes", "b"], "--residue-codes is given more than once"),
         (&["--residue-tolerance", "0"], "--residue-tolerance takes a whole number from 1 to 86400"),
         (&["--residue-rsa-rate", "10001"], "--residue-rsa-rate takes a whole number from 0 to 10000"),
+        (
+            &["--residue-max-clients-per-address", "1048577"],
+            "--residue-max-clients-per-address takes a whole number from 0 to 1048576",
+        ),
         (&["--residue-max-clients", "0"], "--residue-max-clients takes a whole number from 1 to 1048576"),
         (
             &["--residue-memory", "1048575"],
@@ -184,6 +191,7 @@ fn each_setting_has_a_row() {
         ("residue-no-compression", "no"),
         ("residue-rsa-rate", "20"),
         ("residue-max-clients", "65536"),
+        ("residue-max-clients-per-address", "1024"),
         ("residue-memory", "33554432"),
     ] {
         assert_eq!(row(&rows, name).as_deref(), Some(expected), "{name}");

@@ -52,6 +52,20 @@ fn who_does_not_touch_dies_of_age() {
 }
 
 #[test]
+fn who_may_be_late_by_more_lives_by_as_much_longer() {
+    for tolerance in [1, 3_600] {
+        let mut world = World::with(Settings { tolerance, ..settings() });
+        let pass = world.acknowledged(unknown());
+        world.pass(AGE + tolerance);
+        let told = world.try_with(|mark| touch(&pass, mark));
+        assert_eq!(told, Told::Established(world.unix_time, AGE));
+        world.pass(AGE + tolerance);
+        world.tick();
+        assert_eq!(world.hall.names(), [""; 0]);
+    }
+}
+
+#[test]
 fn a_touch_gives_another_age() {
     let mut world = World::open();
     let pass = world.acknowledged(unknown());

@@ -146,12 +146,13 @@ fn a_new_client_gets_an_id_that_nobody_has() {
 #[test]
 fn keys_have_the_size_that_was_asked_for() {
     let mut world = World::open();
-    for (who, id) in [(Newcomer::Managed("manny".into()), true), (Newcomer::Unknown, false)] {
+    let Question::Hello { who: manny, .. } = managed("manny") else { unreachable!() };
+    for (who, id) in [(manny, true), (Newcomer::Unknown, false)] {
         for size in [KeySize::Bits128, KeySize::Bits192, KeySize::Bits256] {
             let pass = world.hello(Question::Hello { who: who.clone(), size });
             // A managed client that is alive has its key already.
             let expected = if id { KeySize::Bits128 } else { size };
-            assert_eq!(pass.key.size(), expected, "{who:?} {size:?}");
+            assert_eq!(pass.key.size(), expected, "{id} {size:?}");
         }
     }
 }
@@ -204,8 +205,12 @@ fn who_is_managed_no_more_dies_at_once() {
     for pass in &passes {
         assert_eq!(world.try_with(|mark| touch(pass, mark)), Told::Refused(ConnectError::Dead));
     }
-    assert_eq!(world.ask(managed("manny")), Told::Full);
-    assert_ne!(world.hello(managed("molly")).key.to_hex(), passes[1].key.to_hex());
+    assert_eq!(world.ask(managed("manny")), Told::OtherKey(None));
+    // Whoever has the key that was taken away gets nothing, even if the session has found it in the old book.
+    assert_eq!(world.ask(managed_by("molly", 2)), Told::OtherKey(Some(1)));
+    let again = world.hello(managed_by("molly", 1));
+    assert_eq!(world.ask(managed_by("molly", 2)), Told::OtherKey(Some(1)));
+    assert_ne!(again.key.to_hex(), passes[1].key.to_hex());
 }
 
 #[test]

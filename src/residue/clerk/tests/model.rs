@@ -23,7 +23,8 @@ struct Wish {
 #[derive(Debug, Clone)]
 enum What {
     Key(String),
-    Hello(Option<&'static str>),
+    /// With the key that the book is thought to have, if it is managed.
+    Hello(Option<(&'static str, u8)>),
     Acknowledge,
     Touch,
     Invalid(Port),
@@ -38,14 +39,20 @@ const MANAGED: [&str; 3] = ["manny", "molly", "mandy"];
 const LOGGERS: [&str; 4] = ["network", "disk", "other", "default"];
 const CODES: [Option<&str>; 5] = [None, Some("default"), Some("secret"), Some("for-ever"), Some("wrong")];
 
+/// Where a connection comes from.
+fn address(from: u64) -> SocketAddr {
+    let hosts = [[127, 0, 0, 1], [192, 0, 2, 1], [192, 0, 2, 1], [192, 0, 2, 2]];
+    SocketAddr::from((hosts[usize::try_from(from).unwrap() % 4], 4711))
+}
+
 impl Wish {
     fn question(&self) -> Question {
         let pass = self.known.as_ref().map(Known::pass);
         let mark = Mark(self.mark);
         match (&self.what, &pass) {
             (What::Key(id), _) => Question::Key { id: id.as_str().into() },
-            (What::Hello(who), _) => who.map_or_else(unknown, managed),
-            (What::Acknowledge, Some(pass)) => acknowledge(pass, mark),
+            (What::Hello(who), _) => who.map_or_else(unknown, |(id, key)| managed_by(id, key)),
+            (What::Acknowledge, Some(pass)) => acknowledge_from(pass, mark, address(self.from)),
             (What::Touch, Some(pass)) => touch(pass, mark),
             (What::Invalid(port), Some(pass)) => invalid(pass, mark, *port),
             (What::AskToken(logger, code), Some(pass)) => ask_token(pass, mark, logger, *code),
@@ -96,7 +103,7 @@ impl Heard {
         let what = match (random.below(40), &known) {
             (0, Some(known)) => What::Key(known.id.clone()),
             (0..=2, _) | (_, None) => What::Hello(None),
-            (3..=4, _) => What::Hello(Some(MANAGED[random.below(3)])),
+            (3..=4, _) => What::Hello(Some((MANAGED[random.below(3)], 1 + u8::from(random.below(3) == 0)))),
             (5..=12, _) => What::Acknowledge,
             (13..=17, _) => What::Touch,
             (18, _) => What::Invalid([Port::Connect, Port::Token, Port::Log][random.below(3)]),
@@ -138,7 +145,7 @@ fn it_does_what_one_does_who_goes_through_all_of_it() {
         play(seed, &mut counts);
     }
     // Nothing of what can happen is rare.
-    assert_eq!(counts.len(), 23, "{counts:?}");
+    assert_eq!(counts.len(), 24, "{counts:?}");
     assert!(counts.values().all(|count| *count > 20), "{counts:?}");
 }
 
@@ -156,9 +163,11 @@ fn play(seed: u64, counts: &mut BTreeMap<String, usize>) {
     let mut random = Random::new(seed + 1);
     let settings = Settings {
         age: [0, 300, 400][random.below(3)],
+        tolerance: [120, 120, 600][random.below(3)],
         require_token: random.below(3) == 0,
         default_code: random.below(4) != 0,
         clients_limit: 3 + random.below(5),
+        clients_per_address: [0, 1, 2][random.below(3)],
         client_memory: 5 + random.below(30),
         memory_limit: 20 + random.below(60),
     };

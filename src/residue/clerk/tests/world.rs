@@ -20,6 +20,7 @@ pub(super) enum Told {
     Key(Option<Known>),
     Hello(Known),
     Full,
+    OtherKey(Option<u8>),
     Changed(Option<Known>),
     Established(i64, u64),
     Refused(ConnectError),
@@ -58,6 +59,10 @@ impl From<&Verdict> for Told {
             Verdict::Key(pass) => Self::Key(pass.as_ref().map(Known::new)),
             Verdict::Hello(pass) => Self::Hello(Known::new(pass)),
             Verdict::Full => Self::Full,
+            Verdict::OtherKey(key) => Self::OtherKey(key.as_ref().map(|key| {
+                let is_it = |number: &u8| public_key(*number) == **key;
+                [1, 2].into_iter().find(is_it).unwrap()
+            })),
             Verdict::Changed(pass) => Self::Changed(pass.as_ref().map(Known::new)),
             Verdict::Established { date_created, age } => Self::Established(*date_created, *age),
             Verdict::Refused(error) => Self::Refused(*error),
@@ -248,6 +253,8 @@ pub(super) struct Drawer {
     pub(super) texts: BTreeMap<String, String>,
     /// What comes of the next packets; of all later ones, good.
     pub(super) faults: VecDeque<bool>,
+    /// The loggers that have a file, if that has changed.
+    pub(super) changed: Option<Vec<Box<str>>>,
     /// How many packets came in each go.
     pub(super) goes: Vec<usize>,
 }
@@ -266,6 +273,10 @@ impl Files {
 impl LogStore for Files {
     fn loggers(&mut self) -> Vec<Box<str>> {
         Vec::new()
+    }
+
+    fn changed_loggers(&mut self) -> Option<Vec<Box<str>>> {
+        self.look().changed.take()
     }
 
     fn append(&mut self, packets: &[Packet]) -> Vec<Result<(), StoreError>> {
@@ -378,7 +389,7 @@ fn the_defaults_of_codes_are_those_of_the_manual() {
 }
 
 /// One of two keys.
-fn public_key(number: u8) -> PublicKey {
+pub(super) fn public_key(number: u8) -> PublicKey {
     PublicKey::from_pem(PUBLIC_KEYS[usize::from(number) - 1].as_bytes()).unwrap()
 }
 

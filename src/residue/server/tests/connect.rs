@@ -99,7 +99,7 @@ fn nobody_is_served_whose_id_is_not_on_record() {
 }
 
 #[test]
-fn what_is_wrong_with_a_sealed_packet_shows_nowhere() {
+fn what_is_wrong_with_a_sealed_packet_does_not_show_in_its_answer() {
     let mut world = World::new();
     let mut client = Client::acknowledged(&mut world);
     let id = client.id.clone();
@@ -155,6 +155,27 @@ fn what_is_wrong_with_a_sealed_packet_shows_nowhere() {
     assert_eq!(told(&mut world, &client, &bytes), INVALID, "bad padding");
     // Nothing of it was done: the packet that was not sent yet is as good as before.
     is_established(&mut world, &client, &good);
+}
+
+#[test]
+fn whether_a_packet_is_understood_shows_by_the_end_of_the_connection_alone() {
+    let mut world = World::new();
+    let mut client = Client::acknowledged(&mut world);
+    let good = client.request(&world, 3);
+    is_established(&mut world, &client, &good);
+    // What is repeated, or says nothing that is served, is as good as any number of times.
+    let stale = client.seal("{}");
+    let table =
+        [(&good, false), (&stale, false), (&flipped(&good, "{", "["), true), (&beheaded(&good, 1), true)];
+    for (packet, ends) in table {
+        let mut guest = Guest::at(&mut world, Port::Connect);
+        for _ in 0..16 {
+            assert!(!guest.closed);
+            let reply = guest.hears(&mut world, packet);
+            assert_eq!(client.open(&reply), INVALID);
+        }
+        assert_eq!(guest.closed, ends);
+    }
 }
 
 #[test]

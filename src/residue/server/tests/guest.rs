@@ -72,6 +72,24 @@ impl Guest {
         self.said.last().unwrap().1.clone()
     }
 
+    /// Sends a packet whose ration is not there yet, and is held up by that.
+    #[track_caller]
+    pub(super) fn waits(&mut self, world: &World, packet: &[u8]) {
+        let mut out = Output::default();
+        assert_eq!(self.session.receive(world.now, packet, world, &mut out).ok(), Some(packet.len()));
+        assert!(matches!(out.take_ask(), Some(Ask::Rationed { .. })));
+    }
+
+    /// Its ration is there; hears its one reply.
+    #[track_caller]
+    pub(super) fn goes_on(&mut self, world: &mut World) -> String {
+        let before = self.said.len();
+        self.session.toil();
+        self.happens(world, Event::Answer(Answer::Toiled));
+        assert_eq!(self.said.len(), before + 1, "there is one reply to each packet: {:?}", self.why);
+        self.said[before].1.clone()
+    }
+
     /// Hears what the clerk has to say unasked.
     pub(super) fn fetches_mail(&mut self, world: &mut World) {
         let (own, others) =

@@ -328,3 +328,34 @@ fn the_longest_reply_fits_into_one_read() {
     let reply = reply(&mut world, &plain(&hello_text(LONGEST_PEM, "")));
     assert_eq!(reply.len(), 1368);
 }
+
+#[test]
+fn a_hello_that_waits_is_answered_by_the_book_of_when_it_is_its_turn() {
+    const ID: &str = "long-enough";
+    let hello = format!(r#"{{"type":1,"client_id":"{ID}"}}"#);
+    for packet in [plain(&hello), encrypted(&hello)] {
+        let mut world = World::new();
+        world.manage(&[(ID, &CLIENT)]);
+        let mut alive = Client::managed(&mut world, ID);
+        let mut guests = [(); 4].map(|()| Guest::at(&mut world, Port::Connect));
+        guests.iter_mut().for_each(|guest| guest.waits(&world, &packet));
+        let [stays, changes, small, goes] = &mut guests;
+        let before = Client::from_hello(&stays.goes_on(&mut world), &CLIENT);
+        assert_eq!(before.key, alive.key);
+
+        // Its key has fallen into the wrong hands.
+        world.manage(&[(ID, &SERVER)]);
+        let after = Client::from_hello(&changes.goes_on(&mut world), &SERVER);
+        assert_ne!(after.key, alive.key);
+        assert!(world.names().is_empty());
+        let touch = alive.request(&world, 3);
+        let reply = Guest::at(&mut world, Port::Connect).hears(&mut world, &touch);
+        assert_eq!(after.open(&reply), INVALID);
+
+        // The new one has no room for the reply.
+        world.manage(&[(ID, &SMALL)]);
+        assert_eq!(small.goes_on(&mut world), INVALID);
+        world.manage(&[]);
+        assert_eq!(goes.goes_on(&mut world), UNKNOWN);
+    }
+}

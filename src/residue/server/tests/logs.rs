@@ -13,12 +13,12 @@ use super::*;
 use crate::residue::desk::Port;
 use crate::session::Effort;
 
-const TAKEN: &str = r#"{"r":0}"#;
-const NOT_TAKEN: &str = r#"{"r":1}"#;
+pub(super) const TAKEN: &str = r#"{"r":0}"#;
+pub(super) const NOT_TAKEN: &str = r#"{"r":1}"#;
 const NO_CLIENT: &str = r#"{"r":2}"#;
 
 /// An item with this message, and with these other fields, each with a comma before it.
-fn item(message: &str, more: &str) -> String {
+pub(super) fn item(message: &str, more: &str) -> String {
     format!(r#"{{"datetime":1504663925034,"logger":"app","msg":"{message}","level":128{more}}}"#)
 }
 
@@ -26,7 +26,7 @@ fn line(message: &str) -> String {
     format!("2017-09-06T02:12:05.034Z INFO app - - - - {message}\n")
 }
 
-fn compressed(text: &str) -> String {
+pub(super) fn compressed(text: &str) -> String {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(text.as_bytes()).unwrap();
     STANDARD.encode(encoder.finish().unwrap())
@@ -198,23 +198,54 @@ fn where_tokens_are_needed_they_are_looked_at() {
 fn a_bomb_is_not_taken() {
     let mut world = World::new();
     let mut client = Client::acknowledged(&mut world);
-    let long = |length: usize| item(&"x".repeat(length - item("", "").len()), "");
+    let of = |length: usize| item(&"x".repeat(length - item("", "").len()), "");
     // Small as it is sent, and long once it is inflated: that is done elsewhere.
-    let fits = client.seal(&compressed(&long(8 << 20)));
-    let bomb = client.seal(&compressed(&long((8 << 20) + 1)));
+    let fits = client.seal(&compressed(&of(8 << 20)));
+    let bomb = client.seal(&compressed(&of((8 << 20) + 1)));
     assert!(fits.len() < 32_768, "{}", fits.len());
     let mut guest = Guest::at(&mut world, Port::Log);
     assert_eq!(guest.hears(&mut world, &fits), TAKEN);
-    assert_eq!(guest.asked, [Asked::Clerk, Asked::Toil(Effort::Brief), Asked::Clerk]);
+    let [brief, long] = [Effort::Brief, Effort::Long].map(Asked::Toil);
+    assert_eq!(guest.asked, [Asked::Clerk, brief, long, Asked::Clerk]);
     let size = world.files.text("app").len();
     assert!(size > (8 << 20) - 100);
     assert_eq!(guest.hears(&mut world, &bomb), NOT_TAKEN);
     assert_eq!(world.files.text("app").len(), size);
-    let small_bomb = client.seal(&compressed(&long(1 << 20)));
+    let small_bomb = client.seal(&compressed(&of(200 << 10)));
     assert!(small_bomb.len() < 8192);
     guest.asked.clear();
     assert_eq!(guest.hears(&mut world, &small_bomb), TAKEN);
-    assert_eq!(guest.asked, [Asked::Toil(Effort::Brief), Asked::Clerk]);
+    assert_eq!(guest.asked, [brief, Asked::Clerk]);
+}
+
+#[test]
+fn what_takes_long_to_open_holds_up_no_key_exchange() {
+    let mut world = World::new();
+    let mut client = Client::acknowledged(&mut world);
+    let mut guest = Guest::at(&mut world, Port::Log);
+    let [brief, long] = [Effort::Brief, Effort::Long].map(Asked::Toil);
+    guest.hears(&mut world, &client.seal(&item("x", "")));
+    for (length, asked) in [(40 << 10, &[brief][..]), (900 << 10, &[long])] {
+        let packet = client.seal(&item(&"x".repeat(length * 3 / 4), ""));
+        guest.asked.clear();
+        assert_eq!(guest.hears(&mut world, &packet), TAKEN);
+        assert_eq!(guest.asked, [asked, &[Asked::Clerk]].concat(), "{length}");
+    }
+}
+
+#[test]
+fn who_sends_too_much_is_no_stranger_and_its_packets_are_remembered() {
+    let mut world = World::with(|_| {}, |clerk| clerk.client_memory = 20);
+    let mut client = Client::acknowledged(&mut world);
+    let mut guest = Guest::at(&mut world, Port::Log);
+    let bomb = compressed(&item(&"x".repeat(8 << 20), ""));
+    for _ in 0..18 {
+        assert_eq!(guest.hears(&mut world, &client.seal(&bomb)), NOT_TAKEN);
+        assert!(!guest.closed);
+    }
+    // One more and its life is full: all of them count, with the one that has acknowledged.
+    assert_eq!(guest.hears(&mut world, &client.seal(&bomb)), NOT_TAKEN);
+    assert!(guest.closed && world.names().is_empty());
 }
 
 #[test]

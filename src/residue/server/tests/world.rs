@@ -18,6 +18,7 @@ pub(super) const BEGIN: i64 = 1_700_000_000;
 pub(super) struct World {
     pub(super) settings: Arc<Settings>,
     pub(super) files: Files,
+    books: Arc<Books>,
     clerk: ResidueClerk<Files>,
     hall: Hall,
     pub(super) begin: Instant,
@@ -83,11 +84,16 @@ impl World {
         set(&mut settings);
         let mut for_clerk = clerk::Settings::default();
         arrange(&mut for_clerk);
-        let desk = Desk { clients: Arc::clone(&books) as Arc<dyn ClientBook>, codes: books, source };
+        let desk = Desk {
+            clients: Arc::clone(&books) as Arc<dyn ClientBook>,
+            codes: Arc::clone(&books) as Arc<dyn CodeBook>,
+            source,
+        };
         Self {
             settings: Arc::new(settings),
             clerk: ResidueClerk::new(for_clerk, desk, files.clone()),
             files,
+            books,
             hall: Hall { roll: Roll::new(16), letters: Vec::new() },
             begin: now,
             now,
@@ -100,6 +106,13 @@ impl World {
     pub(super) fn pass(&mut self, seconds: u64) {
         self.now += Duration::from_secs(seconds);
         self.deal(Vec::new());
+    }
+
+    /// From now on only these are managed, each with this key.
+    pub(super) fn manage(&self, clients: &[(&str, &PrivateKey)]) {
+        let mut book = Clients::default();
+        clients.iter().for_each(|(id, key)| book.add(id, key.public()).unwrap());
+        *self.books.clients.lock().unwrap() = Arc::new(book);
     }
 
     /// Who is on the roll.
@@ -183,7 +196,7 @@ impl LogStore for Files {
 }
 
 struct Books {
-    clients: Arc<Clients>,
+    clients: Mutex<Arc<Clients>>,
     codes: Arc<Codes>,
 }
 
@@ -196,13 +209,13 @@ impl Books {
         clients.add("small", SMALL.public()).unwrap();
         clients.add("small-ten1", SMALL.public()).unwrap();
         let codes = Codes::parse("network secret 60\ndisk default 7\nsample-app a2dcb 60").unwrap();
-        Self { clients: Arc::new(clients), codes: Arc::new(codes) }
+        Self { clients: Mutex::new(Arc::new(clients)), codes: Arc::new(codes) }
     }
 }
 
 impl ClientBook for Books {
     fn clients(&self) -> Arc<Clients> {
-        Arc::clone(&self.clients)
+        Arc::clone(&self.clients.lock().unwrap())
     }
 }
 

@@ -27,18 +27,21 @@ struct Client {
     marks: Vec<(u64, bool)>,
     tokens: Vec<(String, &'static str, Option<Instant>)>,
     carriers: [Option<u64>; 3],
+    /// When it sent something last that was new.
+    heard: Instant,
+    home: Option<std::net::IpAddr>,
 }
 
 type Waiting = Vec<(Vec<u64>, Known, u64, Vec<(&'static str, String)>)>;
 
 impl Client {
     /// When it died, if it is dead.
-    fn died(&self, now: Instant, age: u64) -> Option<Instant> {
+    fn died(&self, now: Instant, Settings { age, tolerance, .. }: &Settings) -> Option<Instant> {
         let end = match (self.killed, self.acknowledged) {
             (Some(killed), _) => return Some(killed),
             (None, None) => self.born + Duration::from_secs(300),
-            (None, Some(_)) if age == 0 => return None,
-            (None, Some(since)) => since + Duration::from_secs(age + 120),
+            (None, Some(_)) if *age == 0 => return None,
+            (None, Some(since)) => since + Duration::from_secs(age + tolerance),
         };
         (now > end).then_some(end)
     }
@@ -62,9 +65,10 @@ impl Plain {
         wishes: &[Wish],
         faults: &[bool],
     ) -> Vec<(u64, Told)> {
-        let age = self.settings.age;
-        let is_kept =
-            |client: &Client| client.died(now, age).is_none_or(|at| now <= at + Duration::from_secs(600));
+        let settings = self.settings.clone();
+        let is_kept = |client: &Client| {
+            client.died(now, &settings).is_none_or(|at| now <= at + Duration::from_secs(600))
+        };
         self.clients.retain(is_kept);
         self.follow_book(now);
         let (mut letters, mut waiting) = (Vec::new(), Waiting::new());
@@ -91,8 +95,9 @@ impl Plain {
 
     /// Who is on the roll.
     pub(super) fn names(&self, now: Instant) -> Vec<&str> {
-        let age = self.settings.age;
-        let is_there = |client: &&Client| client.acknowledged.is_some() && client.died(now, age).is_none();
+        let settings = self.settings.clone();
+        let is_there =
+            |client: &&Client| client.acknowledged.is_some() && client.died(now, &settings).is_none();
         let mut names: Vec<_> =
             self.clients.iter().filter(is_there).map(|client| &*client.known.id).collect();
         names.sort_unstable();
@@ -102,7 +107,7 @@ impl Plain {
     fn judge(&mut self, now: Instant, unix_time: i64, wish: &Wish, waiting: &mut Waiting) -> Option<Told> {
         let known = match &wish.what {
             What::Key(id) => return Some(Told::Key(self.find(id).map(|client| client.known.clone()))),
-            What::Hello(who) => return Some(self.hello(now, *who).map_or(Told::Full, Told::Hello)),
+            What::Hello(who) => return Some(self.hello(now, *who)),
             _ => wish.known.as_ref()?,
         };
         let current = self.find(&known.id).map(|client| client.known.clone());
@@ -116,10 +121,27 @@ impl Plain {
             _ => 0,
         };
         let client = self.find(&known.id)?;
-        client.carriers[port] = Some(wish.from);
-        let is_alive = client.died(now, age).is_none();
+        let is_alive = client.died(now, &settings).is_none();
         let is_served = is_alive && client.acknowledged.is_some();
         let is_repeated = client.has_seen(wish.mark);
+        let may_wait = matches!(wish.what, What::Log(_) | What::Invalid(Port::Log)) && is_served;
+        // Who repeats a packet is not taken for the client, and nobody whose log cannot be told from one that is new.
+        let is_new = !(is_repeated || may_wait && is_waiting(waiting, known, wish));
+        if is_new && (is_served || !matches!(wish.what, What::Log(_))) {
+            client.carriers[port] = Some(wish.from);
+            client.heard = now;
+        }
+        if is_new
+            && is_alive
+            && !is_served
+            && client.managed.is_none()
+            && matches!(wish.what, What::Acknowledge)
+        {
+            client.home = Some(address(wish.from).ip()).filter(|ip| !ip.is_loopback());
+            let home = client.home;
+            self.make_room_at(now, home);
+        }
+        let client = self.find(&known.id)?;
         let established = Told::Established(unix_time, age);
         let told = match &wish.what {
             What::Invalid(Port::Log) if !is_served => Told::NoClient,
@@ -173,19 +195,27 @@ impl Plain {
         Some(told)
     }
 
-    fn hello(&mut self, now: Instant, who: Option<&str>) -> Option<Known> {
-        let age = self.settings.age;
+    fn hello(&mut self, now: Instant, who: Option<(&'static str, u8)>) -> Told {
+        let key = |id: &str| self.book.iter().find(|(name, _)| *name == id).map(|(_, key)| *key);
+        match who.map(|(id, wished)| (wished, key(id))) {
+            Some((wished, own)) if own != Some(wished) => Told::OtherKey(own),
+            _ => self.begin(now, who).map_or(Told::Full, Told::Hello),
+        }
+    }
+
+    fn begin(&mut self, now: Instant, who: Option<(&str, u8)>) -> Option<Known> {
+        let settings = self.settings.clone();
         let (id, managed) = match who {
             None => (self.lot.id().ok()?, None),
-            Some(id) => (id.to_owned(), Some(self.book.iter().find(|(name, _)| *name == id)?.1)),
+            Some((id, key)) => (id.to_owned(), Some(key)),
         };
-        if let Some(client) = self.find(&id).filter(|client| client.died(now, age).is_none()) {
+        if let Some(client) = self.find(&id).filter(|client| client.died(now, &settings).is_none()) {
             return Some(client.known.clone());
         }
         let key = self.lot.key(KeySize::Bits256).ok()?.to_hex().to_string();
         self.clients.retain(|client| client.known.id != id);
         if self.clients.len() >= self.settings.clients_limit {
-            let rank = |client: &Client| match (client.died(now, age), client.acknowledged) {
+            let rank = |client: &Client| match (client.died(now, &settings), client.acknowledged) {
                 (Some(at), None) => Some((0, at)),
                 (None, None) => Some((1, client.born)),
                 (Some(at), Some(_)) => Some((2, at)),
@@ -193,7 +223,15 @@ impl Plain {
             };
             let ranked =
                 self.clients.iter().filter_map(|client| Some((rank(client)?, client.known.id.clone())));
-            let (_, first) = ranked.min()?;
+            let first = match ranked.min() {
+                Some((_, first)) => first,
+                None => {
+                    let (heard, id) = self.quiet(now, |_| true).min()?;
+                    let id = (now - heard >= Duration::from_secs(600)).then_some(id)?;
+                    self.kill(now, &id);
+                    id
+                }
+            };
             self.clients.retain(|client| client.known.id != first);
         }
         self.lives += 1;
@@ -207,8 +245,34 @@ impl Plain {
             marks: Vec::new(),
             tokens: Vec::new(),
             carriers: [None; 3],
+            heard: now,
+            home: None,
         });
         Some(known)
+    }
+
+    /// Those who may have to give way though they live.
+    fn quiet(
+        &self,
+        now: Instant,
+        which: impl Fn(&Client) -> bool,
+    ) -> impl Iterator<Item = (Instant, String)> {
+        let may = move |client: &&Client| {
+            let is_alive = client.died(now, &self.settings).is_none();
+            is_alive && client.acknowledged.is_some() && client.managed.is_none() && which(client)
+        };
+        self.clients.iter().filter(may).map(|client| (client.heard, client.known.id.clone()))
+    }
+
+    fn make_room_at(&mut self, now: Instant, home: Option<std::net::IpAddr>) {
+        let limit = self.settings.clients_per_address;
+        let own: Vec<_> = self.quiet(now, |client| home.is_some() && client.home == home).collect();
+        if limit > 0
+            && own.len() >= limit
+            && let Some((_, id)) = own.into_iter().min()
+        {
+            self.kill(now, &id);
+        }
     }
 
     fn give_token(&mut self, now: Instant, id: &str, logger: &'static str, code: Option<&str>) -> Told {
@@ -236,9 +300,9 @@ impl Plain {
     }
 
     fn remember(&mut self, now: Instant, known: &Known, mark: u64, is_written: bool) {
-        let (age, limit) = (self.settings.age, self.settings.client_memory);
+        let (settings, limit) = (self.settings.clone(), self.settings.client_memory);
         let Some(client) = self.find(&known.id).filter(|client| client.known == *known) else { return };
-        if client.died(now, age).is_some() && client.marks.len() >= limit {
+        if client.died(now, &settings).is_some() && client.marks.len() >= limit {
             return;
         }
         client.marks.push((mark, is_written));
@@ -261,11 +325,11 @@ impl Plain {
     }
 
     fn press(&mut self, now: Instant) {
-        let age = self.settings.age;
+        let settings = self.settings.clone();
         while self.clients.iter().map(|client| client.marks.len()).sum::<usize>() > self.settings.memory_limit
         {
             let weight = |client: &&Client| {
-                let (count, is_dead) = (client.marks.len(), client.died(now, age).is_some());
+                let (count, is_dead) = (client.marks.len(), client.died(now, &settings).is_some());
                 (count > 0 && is_dead, count, client.known.life)
             };
             let Some(id) = self.clients.iter().max_by_key(weight).map(|client| client.known.id.clone())
@@ -278,8 +342,10 @@ impl Plain {
     }
 
     fn kill(&mut self, now: Instant, id: &str) {
-        let age = self.settings.age;
-        let Some(client) = self.find(id).filter(|client| client.died(now, age).is_none()) else { return };
+        let settings = self.settings.clone();
+        let Some(client) = self.find(id).filter(|client| client.died(now, &settings).is_none()) else {
+            return;
+        };
         client.killed = Some(now);
         let carriers = std::mem::take(&mut client.carriers);
         self.closes.extend(carriers.into_iter().flatten());
@@ -288,6 +354,11 @@ impl Plain {
     fn find(&mut self, id: &str) -> Option<&mut Client> {
         self.clients.iter_mut().find(|client| client.known.id == id)
     }
+}
+
+/// Whether a log has come already, and is not written yet.
+fn is_waiting(waiting: &Waiting, known: &Known, wish: &Wish) -> bool {
+    waiting.iter().any(|(_, other, mark, _)| other == known && *mark == wish.mark)
 }
 
 /// Has a log that has come already, and is not written yet, answered to one more. False if there is none.
