@@ -17,6 +17,7 @@ use common::*;
 on_both_engines!(
     what_is_interrupted_is_done_again,
     who_cannot_be_let_in_yet_is_let_in_later,
+    who_finds_no_descriptor_is_told_and_the_next_is_let_in,
     what_breaks_a_connection_breaks_no_other,
     a_thread_that_cannot_be_had_is_one_connections_loss,
     what_was_answered_is_on_the_disk,
@@ -71,8 +72,18 @@ fn who_cannot_be_let_in_yet_is_let_in_later(engine: Engine) {
     if !faults::are_possible() {
         return;
     }
-    for error in ["ECONNABORTED", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EPROTO"] {
+    for error in ["ECONNABORTED", "ENOBUFS", "ENOMEM", "EPROTO"] {
         all_goes_well(engine, ("accept4", error, "1+3"));
+    }
+}
+
+fn who_finds_no_descriptor_is_told_and_the_next_is_let_in(engine: Engine) {
+    if !faults::are_possible() {
+        return;
+    }
+    for error in ["EMFILE", "ENFILE"] {
+        // So many that it is not the same of each visit that fails.
+        visits(engine, ("accept4", error, "1+5"));
     }
 }
 

@@ -174,7 +174,9 @@ impl Acceptor {
                 Err(error) => {
                     let pause = format_args!("cannot accept: {error}; trying again in a moment");
                     self.trouble.log(log::Level::Warn, now, pause);
-                    self.tell_some(number);
+                    if is_for_want_of_descriptors(&error) {
+                        self.tell_some(number);
+                    }
                     self.paused = Some(now + PAUSE);
                     // The trouble may be this entrance's alone.
                     self.waiting.rotate_left(1);
@@ -209,6 +211,11 @@ impl Entrance {
 /// One descriptor more, which is good for nothing: any would do.
 fn reserve() -> Option<OwnedFd> {
     io::stderr().as_fd().try_clone_to_owned().ok()
+}
+
+/// Whether there are no descriptors: then one that is given up is one to tell somebody by.
+fn is_for_want_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
 /// Whether accepting failed because of the one connection that would have been accepted, which is gone with it:
