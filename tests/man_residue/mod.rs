@@ -9,7 +9,7 @@ use rollcall::residue::item::{self, Limits, LineFormat};
 use rollcall::residue::pair::PrivateKey;
 use rollcall::residue::reply::{self, ConnectError, Established, Flags, LogReply, TokenError};
 use rollcall::residue::request::{self, Credential, LogItem};
-use rollcall::residue::{clerk, envelope, json, packet, pair, server};
+use rollcall::residue::{clerk, envelope, json, packet, pair, room, server};
 use zeroize::Zeroizing;
 
 const TIME: i64 = 1_700_000_000;
@@ -132,9 +132,12 @@ fn the_limits_are_those_of_residue_7() {
         ("reply of a server", reply::REPLY_LIMIT),
         ("reply, for a client", rollcall::residue::client::LIMIT),
         ("levels of JSON", json::DEPTH_LIMIT),
-        ("clocks", usize::try_from(server::TOLERANCE).unwrap()),
+        ("clocks", usize::try_from(defaults.tolerance).unwrap()),
         ("age", usize::try_from(defaults.age).unwrap()),
         ("clients", defaults.clients_limit),
+        ("clients of an address, not managed", defaults.clients_per_address),
+        ("lines of one log", room::LINES_LIMIT),
+        ("lines that wait to be written", room::ROOM),
         ("modulus of an RSA key", pair::LEAST_BITS),
         ("PEM of a key", pair::BLOCK_LIMIT),
         ("items in a log", item::BULK_LIMIT),

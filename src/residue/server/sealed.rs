@@ -104,8 +104,8 @@ pub(super) enum Reading {
     Junk(Flaw),
     /// Something, but nothing that is served. It is answered as junk is, but it does not count toward the end of the
     /// connection: so whoever sends packets that he has changed learns whether they are JSON, and by that, with some
-    /// hundred tries a byte, what is in them. The protocol has nothing that a server could do about that
-    /// ("SECURITY CONSIDERATIONS").
+    /// hundred tries a byte, what is in them. The protocol has nothing that a server could do about that, and its
+    /// manual page says so.
     Invalid(Mark),
     /// What the clerk has to decide.
     Question {
