@@ -33,6 +33,8 @@ pub(super) struct Cabinet {
     released: u64,
     /// The logs that have failed not long ago.
     ailing: HashMap<Box<str>, Ailment>,
+    /// Whether there may be others in the directory than when it was looked at last.
+    renewed: bool,
 }
 
 /// The directory.
@@ -83,13 +85,22 @@ impl Cabinet {
     }
 
     fn at(settings: Settings, place: Place) -> Self {
-        Self { settings, place, open: HashMap::new(), turn: 0, released: 0, ailing: HashMap::new() }
+        Self {
+            settings,
+            place,
+            open: HashMap::new(),
+            turn: 0,
+            released: 0,
+            ailing: HashMap::new(),
+            renewed: false,
+        }
     }
 
     /// Closes all logs, so that they are opened by their names the next time, and looks for the directory by its own.
     pub(super) fn renew(&mut self) {
         self.open.clear();
         self.ailing.clear();
+        self.renewed = true;
         let path = &self.settings.path;
         match &mut self.place {
             Place::Open(directory) if directory.is_at(path) => {}
@@ -105,6 +116,11 @@ impl Cabinet {
     pub(super) fn loggers(&self) -> Vec<Box<str>> {
         // Where the directory cannot be read, there are none that could be written to.
         directory::loggers(&self.settings.path).unwrap_or_default()
+    }
+
+    /// The same, if somebody may have changed that since.
+    pub(super) fn changed_loggers(&mut self) -> Option<Vec<Box<str>>> {
+        std::mem::take(&mut self.renewed).then(|| self.loggers())
     }
 
     /// How many logs are open at a time where nothing needs more.
@@ -187,7 +203,10 @@ impl Cabinet {
             && *again <= Instant::now()
         {
             self.place = match reach(&self.settings.path) {
-                Ok(directory) => Place::Open(directory),
+                Ok(directory) => {
+                    self.renewed = true;
+                    Place::Open(directory)
+                }
                 Err(why) => Place::wanting(why, &self.settings),
             };
         }

@@ -105,6 +105,10 @@ impl LogStore for Option<Logs> {
         self.as_ref().map_or_else(Vec::new, |logs| logs.cabinet.lock().loggers())
     }
 
+    fn changed_loggers(&mut self) -> Option<Vec<Box<str>>> {
+        self.as_ref().and_then(|logs| logs.cabinet.lock().changed_loggers())
+    }
+
     fn append(&mut self, packets: &[Packet]) -> Vec<Result<(), StoreError>> {
         let Some(logs) = self else {
             let closed = StoreError("logs are not taken".to_owned());
