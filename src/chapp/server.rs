@@ -11,7 +11,7 @@ mod outbox;
 mod question;
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::desk::{Notice, Verdict};
 use super::name::Name;
@@ -24,6 +24,8 @@ use hearing::{Heard, Hearing, Manner};
 use outbox::{Kind, Outbox, Overfull, WAITING_LIMIT};
 use question::Asker;
 
+/// The time for the first request: others from the same address may be waiting for the place ("Messages").
+const FIRST_LIMIT: Duration = Duration::from_secs(60);
 /// So many complaints about what a client sends, and no more ("Statuses").
 const COMPLAINT_LIMIT: u8 = 16;
 
@@ -40,8 +42,8 @@ impl Door for ChappDoor {
         Self::NAME
     }
 
-    fn open(&self, _now: Instant, peer: SocketAddr) -> Box<dyn Session> {
-        Box::new(Server::new(peer))
+    fn open(&self, now: Instant, peer: SocketAddr) -> Box<dyn Session> {
+        Box::new(Server::new(now, peer))
     }
 
     fn refusal(&self, _why: Refusal) -> Vec<u8> {
@@ -59,8 +61,10 @@ pub struct Server {
     hearing: Hearing,
     outbox: Outbox,
     complaints: u8,
-    /// A connection that never made a request is not there to stay.
+    /// A connection that never made a request is not there to stay,
     standing: Standing,
+    /// and by then it has to have made one.
+    first_until: Instant,
     /// The ID of the next reply.
     next: u64,
 }
@@ -135,6 +139,9 @@ impl Session for Server {
             Event::Opened => {}
             Event::Answer(answer) => self.answered(now, answer, view, out)?,
             Event::Mail(paper) => self.notice(now, paper, out)?,
+            Event::Tick if self.standing == Standing::Pending && self.first_until <= now => {
+                return Err(self.farewell("it makes no request"));
+            }
             Event::Tick => self.outbox.pump(now, out),
             Event::EndOfStream => {
                 self.hearing.end();
@@ -154,7 +161,9 @@ impl Session for Server {
             State::Idle => self.hearing.deadline(),
             _ => None,
         };
-        [request, self.outbox.deadline()].into_iter().flatten().min()
+        let is_awaited = self.standing == Standing::Pending && !matches!(self.state, State::Ending);
+        let first = is_awaited.then_some(self.first_until);
+        [request, first, self.outbox.deadline()].into_iter().flatten().min()
     }
 
     fn standing(&self) -> Standing {
@@ -163,7 +172,7 @@ impl Session for Server {
 }
 
 impl Server {
-    fn new(peer: SocketAddr) -> Self {
+    fn new(now: Instant, peer: SocketAddr) -> Self {
         Self {
             peer,
             state: State::Idle,
@@ -172,6 +181,7 @@ impl Server {
             outbox: Outbox::new(),
             complaints: 0,
             standing: Standing::Pending,
+            first_until: now + FIRST_LIMIT,
             next: 0,
         }
     }

@@ -244,6 +244,7 @@ impl Gate {
         if !take(&self.clients, self.limits.max_clients) {
             if !make_room() {
                 self.sources.settle(source);
+                self.sources.take_back(source, &self.limits);
                 self.sources.leave(source, clock);
                 return self.refuse(Refusal::Full);
             }

@@ -50,10 +50,10 @@ impl Places {
         self.pending.pop_front().map(|(guest, _)| guest)
     }
 
-    /// Whether all who are pending came so short a while ago that none has to give way.
-    pub(super) fn are_young(&mut self, now: Instant, guests: &mut dyn Guests) -> bool {
+    /// Whether one of those who are pending came so long ago that he has to give way.
+    pub(super) fn have_ripe(&mut self, now: Instant, guests: &mut dyn Guests) -> bool {
         self.forget_settled(guests);
-        self.pending.front().is_some_and(|(_, came)| now < *came + GRACE)
+        self.pending.front().is_some_and(|(_, came)| now >= *came + GRACE)
     }
 
     /// Has somebody who is pending stand at the front.
@@ -149,13 +149,13 @@ mod tests {
     #[test]
     fn everybody_has_a_second() {
         let (mut places, mut room, start) = (Places::default(), Room::default(), Instant::now());
-        assert!(!places.are_young(start, &mut room), "nobody is there");
+        assert!(!places.have_ripe(start, &mut room), "nobody is there");
         for guest in 0..3 {
             room.guests.insert(guest, Standing::Pending);
             places.note(guest, start + Duration::from_millis(400 * guest), &mut room);
         }
         let young_at = |places: &mut Places, room: &mut Room, milliseconds| {
-            places.are_young(start + Duration::from_millis(milliseconds), room)
+            !places.have_ripe(start + Duration::from_millis(milliseconds), room)
         };
         assert!(young_at(&mut places, &mut room, 999) && !young_at(&mut places, &mut room, 1000));
         room.guests.insert(0, Standing::Settled);

@@ -79,6 +79,13 @@ impl Sources {
         Ok(())
     }
 
+    /// One who was let in by this table is not after all, and has not used up anything of his minute.
+    pub(super) fn take_back(&self, source: Source, limits: &Limits) {
+        if let Some(account) = self.table.lock().accounts.get_mut(&source) {
+            account.restored = account.restored.saturating_sub(interval(limits));
+        }
+    }
+
     /// One who was pending is so no longer.
     pub(super) fn settle(&self, source: Source) {
         if let Some(account) = self.table.lock().accounts.get_mut(&source) {

@@ -65,9 +65,9 @@ struct Guest {
 }
 
 impl Guest {
-    fn new() -> Self {
+    fn new(world: &World) -> Self {
         Self {
-            session: Server::new("[::ffff:10.0.0.1]:5".parse().unwrap()),
+            session: Server::new(world.now, "[::ffff:10.0.0.1]:5".parse().unwrap()),
             unread: Vec::new(),
             said: Vec::new(),
             questions: Vec::new(),
@@ -80,7 +80,7 @@ impl Guest {
 
     /// One who ends its requests by empty lines, and has this name.
     fn named(world: &mut World, name: &str) -> Self {
-        let mut guest = Self::new();
+        let mut guest = Self::new(world);
         guest.sends(world, &format!("INTRODUCE\t{name}->server|ID:0||"));
         guest.said.clear();
         guest.questions.clear();
@@ -89,7 +89,7 @@ impl Guest {
 
     /// One who ends its requests by falling silent, and has this name.
     fn quiet(world: &mut World, name: &str) -> Self {
-        let mut guest = Self::new();
+        let mut guest = Self::new(world);
         guest.sends(world, &format!("INTRODUCE\t{name}->server|ID:0"));
         guest.waits(world, 100);
         guest.said.clear();

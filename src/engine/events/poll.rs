@@ -70,7 +70,7 @@ struct Receiving<'a, 'b> {
 impl Host for Receiving<'_, '_> {
     fn has_room(&mut self, now: Instant) -> bool {
         let Loop { house, places, slots, .. } = self.by;
-        house.gate.room_for_pending().is_some_and(|room| room > 0) || !places.are_young(now, slots)
+        house.gate.room_for_pending().is_some_and(|room| room > 0) || places.have_ripe(now, slots)
     }
 
     fn take_in(&mut self, visitor: Visitor<TcpStream>, _: Instant) {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Shared, receive};
 use crate::engine::accept::{Host, Visitor};
+use crate::engine::limits::Admission;
 use crate::engine::places::Places;
 use crate::engine::seldom::Seldom;
 use crate::engine::{HAS_LOOSE, Vigil};
@@ -30,8 +31,7 @@ impl Lobby {
 impl Host for Lobby {
     fn has_room(&mut self, now: Instant) -> bool {
         let Shared { house, seats, .. } = &*self.shared;
-        house.gate.room_for_pending().is_some_and(|room| room > 0)
-            || !self.places.are_young(now, &mut &*seats)
+        house.gate.room_for_pending().is_some_and(|room| room > 0) || self.places.have_ripe(now, &mut &*seats)
     }
 
     fn take_in(&mut self, visitor: Visitor<mio::net::TcpStream>, now: Instant) {
@@ -39,11 +39,14 @@ impl Host for Lobby {
         *met += 1;
         let admission =
             visitor.ask(&shared.house.gate, now, &mut || HAS_LOOSE && oust_loosest(shared, places, now));
+        let is_welcome = matches!(admission, Admission::Welcome(_));
         if let Err(error) = receive(visitor, admission, *met, shared, vigil, now) {
             let complaint = format_args!("cannot serve a connection: {error}");
             THREADLESS.log(log::Level::Warn, now, complaint);
         }
-        oust_oldest(shared, places, *met, now);
+        if is_welcome {
+            oust_oldest(shared, places, *met, now);
+        }
     }
 }
 

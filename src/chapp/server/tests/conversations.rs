@@ -23,7 +23,7 @@ fn heard() -> [String; 3] {
 #[test]
 fn the_recorded_conversation_of_the_real_client_works() {
     let mut world = World::new();
-    let mut guest = Guest::new();
+    let mut guest = Guest::new(&world);
     for (index, request) in ANN.iter().enumerate() {
         guest.sends_bytes(&mut world, request);
         guest.waits(&mut world, 25);
@@ -38,7 +38,7 @@ fn the_recorded_conversation_of_the_real_client_works() {
 fn a_conversation_is_the_same_in_pieces_of_any_size() {
     for size in 1..60 {
         let mut world = World::new();
-        let mut guest = Guest::new();
+        let mut guest = Guest::new(&world);
         for request in ANN {
             for piece in request.chunks(size) {
                 guest.sends_bytes(&mut world, piece);
@@ -56,7 +56,7 @@ fn requests_that_are_sent_ahead_are_answered_in_order() {
         let all: Vec<u8> = ANN.iter().flat_map(|request| [request, end.as_bytes()].concat()).collect();
         for size in [1, 2, 3, 5, 50, all.len()] {
             let mut world = World::new();
-            let mut guest = Guest::new();
+            let mut guest = Guest::new(&world);
             all.chunks(size).for_each(|piece| guest.sends_bytes(&mut world, piece));
             guest.waits(&mut world, 2000);
             assert_eq!(guest.all(), heard().concat(), "{end:?}, {size} bytes at a time");
@@ -70,7 +70,7 @@ fn every_prefix_is_answered_as_far_as_it_goes() {
     for (whole, request) in ANN.iter().enumerate() {
         for cut in 0..request.len() {
             let mut world = World::new();
-            let (mut guest, mut other) = (Guest::new(), Guest::new());
+            let (mut guest, mut other) = (Guest::new(&world), Guest::new(&world));
             for before in &ANN[..whole] {
                 for guest in [&mut guest, &mut other] {
                     guest.sends_bytes(&mut world, before);
@@ -120,7 +120,7 @@ fn mutated_conversations_do_no_harm() {
             }
         }
         let mut world = World::new();
-        let mut guest = Guest::new();
+        let mut guest = Guest::new(&world);
         for piece in bytes.chunks(1 + random(bytes.len())) {
             guest.sends_bytes(&mut world, piece);
             guest.waits(&mut world, [0, 19, 20, 500][random(4)]);
@@ -131,7 +131,8 @@ fn mutated_conversations_do_no_harm() {
         guest.waits(&mut world, 4000);
         let may_wait = guest.session.hearing.manner() == Manner::EmptyLines;
         assert!(guest.unread.is_empty() || may_wait, "seed {seed}");
-        assert_eq!(guest.session.deadline(), None, "seed {seed}");
+        let first = (guest.session.standing() == Standing::Pending).then_some(guest.session.first_until);
+        assert_eq!(guest.session.deadline(), first, "seed {seed}");
         guest.ends(&mut world);
         assert!(guest.unread.is_empty() && guest.session.outbox.is_empty(), "seed {seed}");
         assert_eq!(guest.why, None, "seed {seed}");

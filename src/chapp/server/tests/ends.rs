@@ -7,7 +7,7 @@ const POST: &str = "POST\tann->bob|ID:1|message: hi";
 /// How many replies there are after so many milliseconds since the last byte.
 fn answered_after(first: &str, pieces: &[(&str, u64)]) -> Vec<usize> {
     let mut world = World::new();
-    let mut guest = Guest::new();
+    let mut guest = Guest::new(&world);
     guest.sends(&mut world, first);
     guest.waits(&mut world, 5000);
     guest.said.clear();
@@ -85,7 +85,7 @@ fn what_parses_at_the_end_of_the_input_is_carried_out_and_all_else_is_complained
     ];
     for (pattern, expected) in table {
         let mut world = World::new();
-        let mut guest = Guest::new();
+        let mut guest = Guest::new(&world);
         guest.sends(&mut world, pattern);
         guest.ends(&mut world);
         let statuses: Vec<_> = guest.statuses().iter().map(|(status, _)| *status).collect();
@@ -96,8 +96,8 @@ fn what_parses_at_the_end_of_the_input_is_carried_out_and_all_else_is_complained
 #[test]
 fn nobody_is_ticked_without_need() {
     let mut world = World::new();
-    let mut guest = Guest::new();
-    assert_eq!(guest.session.deadline(), None);
+    let mut guest = Guest::new(&world);
+    assert_eq!(guest.session.deadline(), Some(world.now + FIRST_LIMIT));
     guest.sends(&mut world, EMPTY_LINE);
     assert_eq!(guest.session.deadline(), None);
     guest.sends(&mut world, "PO");
@@ -137,4 +137,19 @@ fn messages_arrive_as_they_were_sent() {
         assert_eq!(&**message, text, "{end:?}");
         assert!(guest.unread.is_empty());
     }
+}
+
+#[test]
+fn whoever_makes_no_request_at_all_is_not_waited_for() {
+    let mut world = World::new();
+    let mut silent = Guest::new(&world);
+    silent.waits(&mut world, 59_999);
+    assert!(silent.statuses().is_empty());
+    silent.waits(&mut world, 1);
+    assert_eq!(silent.statuses().iter().map(|(status, _)| *status).collect::<Vec<_>>(), [400]);
+    // Whoever has made one may be silent for as long as it likes.
+    let mut ann = Guest::new(&world);
+    ann.sends(&mut world, EMPTY_LINE);
+    ann.waits(&mut world, 3_600_000);
+    assert_eq!(ann.statuses().iter().map(|(status, _)| *status).collect::<Vec<_>>(), [100]);
 }

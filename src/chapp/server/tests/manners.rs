@@ -49,7 +49,7 @@ fn replies_keep_their_place_among_deliveries() {
 fn how_the_first_request_ends_stays_so() {
     let space = |first: &[(&str, u64)]| {
         let mut world = World::new();
-        let mut guest = Guest::new();
+        let mut guest = Guest::new(&world);
         for (pattern, milliseconds) in first {
             guest.sends(&mut world, pattern);
             guest.waits(&mut world, *milliseconds);
@@ -86,7 +86,7 @@ fn who_marks_its_ends_may_be_slow_in_between() {
 
 #[test]
 fn what_is_delivered_to_a_new_name_goes_behind_the_reply_that_lists_the_rest() {
-    for mut guest in [Guest::new(), Guest::named(&mut World::new(), "ann")] {
+    for mut guest in [Guest::new(&World::new()), Guest::named(&mut World::new(), "ann")] {
         let mut world = World::new();
         // The clerk's letters come while the connection waits to leave the roll, or to join it.
         guest.session.identity = None;

@@ -54,7 +54,10 @@ fn each_request_is_answered_as_the_page_says() {
     ];
     for (name, pattern, expected) in table {
         let mut world = World::new();
-        let mut guest = name.map_or_else(Guest::new, |name| Guest::named(&mut world, name));
+        let mut guest = match name {
+            Some(name) => Guest::named(&mut world, name),
+            None => Guest::new(&world),
+        };
         guest.session.next = 0;
         guest.sends(&mut world, &format!("{pattern}||"));
         assert_eq!(guest.all(), expected, "{pattern:?}");
@@ -65,7 +68,7 @@ fn each_request_is_answered_as_the_page_says() {
 #[test]
 fn the_clerk_is_asked_what_only_he_knows() {
     let mut world = World::new();
-    let mut guest = Guest::new();
+    let mut guest = Guest::new(&world);
     let requests = [
         "CONNECT\t->server|ID:1|username: bob||",
         "CONNECT\t->server|ID:2||",
@@ -90,7 +93,7 @@ fn the_clerk_is_asked_what_only_he_knows() {
 #[test]
 fn who_has_a_name_is_on_the_roll_with_it_and_no_other() {
     let mut world = World::new();
-    let mut guest = Guest::new();
+    let mut guest = Guest::new(&world);
     let table = [
         ("CONNECT\t->server|ID:1|username: cleo", vec![]),
         ("CONNECT\t->server|ID:2", vec!["ann"]),
@@ -115,7 +118,7 @@ fn who_has_a_name_is_on_the_roll_with_it_and_no_other() {
 #[test]
 fn a_resent_request_is_answered_for_itself() {
     let mut world = World::new();
-    let mut guest = Guest::new();
+    let mut guest = Guest::new(&world);
     for id in [1, 2] {
         guest.sends(&mut world, &format!("INTRODUCE\tann->server|ID:{id}||"));
     }
@@ -201,7 +204,7 @@ fn who_is_replaced_is_told_so_with_its_last_words() {
     assert_eq!((asking.all(), asking.closed), (replaced("ann", 1), true));
 
     // The clerk has given it a name, and then that name to another one, before it was on the roll.
-    let mut joining = Guest::new();
+    let mut joining = Guest::new(&world);
     joining.session.state = State::Asking { about: 7 };
     let (mut out, messages) = (Output::default(), b"[]"[..].into());
     let verdict = Verdict::Connected { name: name("bob"), messages };
@@ -223,7 +226,7 @@ fn who_cannot_be_served_hears_400() {
 
     for event in [Event::Shutdown, Event::GiveWay] {
         let mut world = World::new();
-        let mut guest = Guest::new();
+        let mut guest = Guest::new(&world);
         guest.happens(&mut world, event);
         assert_eq!((guest.all().as_str(), guest.closed), (expected, true));
     }
@@ -232,7 +235,7 @@ fn who_cannot_be_served_hears_400() {
 #[test]
 fn who_never_made_a_valid_request_is_pending() {
     let mut world = World::new();
-    let mut guest = Guest::new();
+    let mut guest = Guest::new(&world);
     guest.sends(&mut world, "||NONSENSE||||");
     assert_eq!(guest.session.standing(), Standing::Pending);
     guest.sends(&mut world, "CONNECT\tann->server|ID:7||");
