@@ -120,7 +120,13 @@ impl Cabinet {
 
     /// The same, if somebody may have changed that since.
     pub(super) fn changed_loggers(&mut self) -> Option<Vec<Box<str>>> {
-        std::mem::take(&mut self.renewed).then(|| self.loggers())
+        if !self.renewed {
+            return None;
+        }
+        // Where the directory cannot be read, it is tried again the next time.
+        let found = directory::loggers(&self.settings.path).ok()?;
+        self.renewed = false;
+        Some(found)
     }
 
     /// How many logs are open at a time where nothing needs more.
