@@ -15,22 +15,8 @@ use rollcall::residue::reply::Flags;
 use serde_json::Value;
 
 use common::Place;
-use support_client::{Ended, Rollcall};
+use support_client::{Ended, Rollcall, steps};
 use support_residue::{ID, Server, hello};
-
-/// The steps of a probe, each with what came of it.
-#[track_caller]
-fn steps(ended: &Ended) -> Vec<(&str, &str)> {
-    // Columns are divided by two spaces at least; the name of a step may have one.
-    ended
-        .text()
-        .lines()
-        .map(|line| {
-            let (name, rest) = line.split_once("  ").unwrap_or_else(|| panic!("no step: {line:?}"));
-            (name, rest.trim_start().split(' ').next().unwrap())
-        })
-        .collect()
-}
 
 #[track_caller]
 fn probe(place: &str, options: &[&str]) -> Ended {

@@ -8,7 +8,7 @@ mod support_client;
 
 use common::fmltp::*;
 use common::*;
-use support_client::{Ended, Rollcall, command};
+use support_client::{Ended, Rollcall, command, steps};
 
 on_both_engines!(
     a_probe_goes_through_all_of_it,
@@ -17,20 +17,6 @@ on_both_engines!(
     a_user_that_is_made_may_come_in,
     no_password_is_in_what_a_probe_says,
 );
-
-/// The steps of a probe, each with what came of it.
-#[track_caller]
-fn steps(ended: &Ended) -> Vec<(&str, &str)> {
-    // Columns are divided by two spaces at least; the name of a step may have one.
-    ended
-        .text()
-        .lines()
-        .map(|line| {
-            let (name, rest) = line.split_once("  ").unwrap_or_else(|| panic!("no step: {line:?}"));
-            (name, rest.trim_start().split(' ').next().unwrap())
-        })
-        .collect()
-}
 
 #[track_caller]
 fn probe(daemon: &Daemon, options: &[&str], stdin: &str) -> Ended {

@@ -186,3 +186,17 @@ impl Bytes {
         }
     }
 }
+
+/// The steps of a probe, each with what came of it.
+#[track_caller]
+pub fn steps(ended: &Ended) -> Vec<(&str, &str)> {
+    // Columns are divided by two spaces at least; the name of a step may have one.
+    ended
+        .text()
+        .lines()
+        .map(|line| {
+            let (name, rest) = line.split_once("  ").unwrap_or_else(|| panic!("no step: {line:?}"));
+            (name, rest.trim_start().split(' ').next().unwrap())
+        })
+        .collect()
+}
