@@ -341,7 +341,8 @@ enum Done {
 fn on_a_terminal(file: &str, answers: &[(&str, Done)]) -> Option<String> {
     let program = support_client::command(["list"]).get_program().to_owned();
     let mut script = Command::new("script");
-    let command = r#"trap : INT; tty; sh -c 'echo "process $$"; exec "$PROGRAM" passwd "$FILE" alice'
+    // Under nohup(1) the signal HUP would end nothing.
+    let command = r#"trap : INT; tty; sh -c 'echo "process $$"; exec env --default-signal "$PROGRAM" passwd "$FILE" alice'
         echo "ended with $?"; stty -a"#;
     script.args(["-qec", command, "/dev/null"]).env("PROGRAM", program).env("FILE", file);
     if Command::new("script").arg("--version").stdout(Stdio::null()).status().is_err() {
