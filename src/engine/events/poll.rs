@@ -262,7 +262,7 @@ impl<S: Socket> Loop<S> {
         for name in overrun {
             let Some(slot) = self.slots.find(name) else { continue };
             let Some(link) = self.slots.at(slot) else { continue };
-            link.conn.overrun(turn.now, &mut self.out);
+            link.conn.overrun(turn, &mut self.out);
             self.pass_on(slot);
             self.turn(slot, turn);
         }
