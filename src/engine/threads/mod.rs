@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token, Waker};
 
-use crate::engine::accept::{Acceptor, Entrance, Visitor};
+use crate::engine::accept::{Acceptor, Entrance};
 use crate::engine::backlog::Backlog;
 use crate::engine::conn::{Conn, Stage, Turn, Wants};
-use crate::engine::limits::Admission;
 use crate::engine::published::Look;
 use crate::engine::task::{Mailbox, Name, Parcel, Task};
+use crate::engine::workers::Workers;
 use crate::engine::{HAS_CLERKS, House, Vigil};
 use crate::session::Output;
-use letterbox::{Ear, Found};
+use letterbox::{Ear, Found, Letterbox};
 use lobby::Lobby;
 use seats::{Seat, Seats};
 
@@ -105,33 +105,29 @@ impl Reception {
     }
 }
 
-/// Starts the thread of a new connection.
+/// Starts the thread of a new connection, which has `out` to say first.
+///
+/// # Errors
+/// There is none to be had, or something else that it would need. The socket comes back if nobody else looks at it.
 fn receive(
-    visitor: Visitor<mio::net::TcpStream>,
-    admission: Admission,
+    stream: TcpStream,
+    conn: Conn,
+    out: Output,
     number: u64,
     shared: &Arc<Shared>,
     vigil: &Vigil,
-    now: Instant,
-) -> io::Result<()> {
-    let mut out = Output::default();
-    let Some((stream, conn)) = visitor.settle(admission, now, &mut out) else { return Ok(()) };
-    let stream = TcpStream::from(stream);
-    stream.set_nonblocking(false)?;
-    stream.set_write_timeout(Some(WRITE_PATIENCE))?;
-    let ear = if HAS_CLERKS && shared.house.workers.has_clerk(conn.door()) {
-        Some(Ear::new(&stream)?)
-    } else {
-        None
+) -> Result<(), (io::Error, Option<TcpStream>)> {
+    let (ear, letterbox) = match prepare(&stream, conn.door(), &shared.house.workers) {
+        Ok(prepared) => prepared,
+        Err(error) => return Err((error, Some(stream))),
     };
-    let (ear, letterbox) = ear.map_or_else(Default::default, |(ear, letterbox)| (Some(ear), letterbox));
     let seat = Arc::new(Seat::new(stream, conn.standing(), letterbox));
     shared.seats.take(number, &seat);
     let mut attendant = Attendant {
         shared: Arc::clone(shared),
         _vigil: vigil.clone(),
         number,
-        seat,
+        seat: Arc::clone(&seat),
         conn,
         backlog: Backlog::default(),
         ear,
@@ -140,9 +136,20 @@ fn receive(
         stage: Stage::Running,
         out,
     };
-    // If there is no thread to be had, the attendant is dropped, and with it the connection.
-    thread::Builder::new().stack_size(STACK).spawn(move || attendant.serve())?;
-    Ok(())
+    let thread = thread::Builder::new().stack_size(STACK).spawn(move || attendant.serve());
+    // Without a thread the attendant is dropped, and all that he has; only the seat is left.
+    thread.map(drop).map_err(|error| (error, Arc::into_inner(seat).map(|seat| seat.stream)))
+}
+
+/// Has a socket block as its thread needs it, and makes that a letterbox; and an ear, where a clerk may have something to
+/// say.
+fn prepare(stream: &TcpStream, door: &str, workers: &Workers) -> io::Result<(Option<Ear>, Arc<Letterbox>)> {
+    stream.set_nonblocking(false)?;
+    stream.set_write_timeout(Some(WRITE_PATIENCE))?;
+    if !HAS_CLERKS || !workers.has_clerk(door) {
+        return Ok(Default::default());
+    }
+    Ear::new(stream).map(|(ear, letterbox)| (Some(ear), letterbox))
 }
 
 /// A connection's thread.
