@@ -10,6 +10,7 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use common::faults::Fault;
 use common::*;
@@ -19,7 +20,8 @@ on_both_engines!(
     who_cannot_be_let_in_yet_is_let_in_later,
     who_finds_no_descriptor_is_told_and_the_next_is_let_in,
     what_breaks_a_connection_breaks_no_other,
-    a_thread_that_cannot_be_had_is_one_connections_loss,
+    who_finds_no_thread_is_told_and_the_next_is_let_in,
+    without_threads_all_who_come_are_told_and_who_is_in_stays,
     what_was_answered_is_on_the_disk,
     logs_that_were_answered_are_in_their_files,
     logs_that_cannot_be_opened_are_refused,
@@ -131,17 +133,47 @@ fn what_breaks_a_connection_breaks_no_other(engine: Engine) {
     }
 }
 
-/// A connection for which there is no thread is closed, which is logged, and the next one is served.
-fn a_thread_that_cannot_be_had_is_one_connections_loss(engine: Engine) {
+fn who_finds_no_thread_is_told_and_the_next_is_let_in(engine: Engine) {
     if engine == Engine::Events || !faults::are_possible() {
         return;
     }
     let mut daemon = Daemon::spawn(&mut faults::command(engine, ("clone3", "EAGAIN", "3+2"), &[]));
-    let visits: Vec<bool> = (0..10).map(|_| visit(&daemon)).collect();
     // The thread that lets in makes none besides; the daemon's own are made by another.
-    let every_other: Vec<_> = (0..10).map(|number| number < 2 || number % 2 == 1).collect();
-    assert_eq!(visits, every_other);
+    for number in 0..10 {
+        if number < 2 || number % 2 == 1 {
+            assert!(visit(&daemon), "visit {number}");
+        } else {
+            assert_eq!(Raw::connect(daemon.address()).expect_reject(), "the server is full");
+        }
+    }
     daemon.wait_for_log(&["cannot serve a connection"]);
+    process::eventually("nobody", || {
+        daemon.signal("USR1");
+        let wanted = ["status: 0 on the roll, 0 of at most", "6 connections, 4 refused", " 4 full"];
+        daemon.log().iter().any(|line| wanted.iter().all(|words| line.contains(words)))
+    });
+    assert!(daemon.terminate().success());
+}
+
+/// They come faster than they are told: accepting pauses.
+fn without_threads_all_who_come_are_told_and_who_is_in_stays(engine: Engine) {
+    if engine == Engine::Events || !faults::are_possible() {
+        return;
+    }
+    let start = Instant::now();
+    let mut daemon = Daemon::spawn(&mut faults::command(engine, ("clone3", "EAGAIN", "3+"), &[]));
+    let mut members = [2, 3].map(|last| Raw::joined(last, daemon.address(), last.into()));
+    members[0].hears(&[], &[who(3, 3)]);
+    members[1].hears(&[], &[who(2, 2)]);
+    let mut refused: Vec<Raw> = (0..50).map(|_| Raw::connect(daemon.address())).collect();
+    refused.iter_mut().step_by(2).for_each(|client| client.send(HELLO));
+    for client in &mut refused {
+        assert_eq!(client.take_reject(), "the server is full");
+        members.iter_mut().for_each(Raw::hears_nothing);
+    }
+    let complaints = daemon.log().iter().filter(|line| line.contains("cannot serve")).count();
+    assert!(complaints as u64 <= 1 + start.elapsed().as_secs() / 10, "{:#?}", daemon.log());
+    drop(members);
     assert!(daemon.terminate().success());
 }
 

@@ -12,7 +12,7 @@ use common::*;
 
 on_both_engines!(
     beyond_max_clients_the_server_is_full,
-    many_who_cannot_be_let_in_at_once_delay_nobody,
+    many_who_cannot_be_let_in_at_once_are_told_and_delay_nobody,
     a_place_that_becomes_free_is_given_again,
     loopback_is_exempt_from_the_bound_of_one_address,
     beyond_max_per_address_others_are_still_let_in,
@@ -50,16 +50,21 @@ fn beyond_max_clients_the_server_is_full(engine: Engine) {
     assert_eq!(complaints, 1, "{:#?}", daemon.log());
 }
 
-/// They are told or closed unheard, but none is left hanging.
-fn many_who_cannot_be_let_in_at_once_delay_nobody(engine: Engine) {
+/// However many they are, and whether they have said something already or not.
+fn many_who_cannot_be_let_in_at_once_are_told_and_delay_nobody(engine: Engine) {
     let daemon = Daemon::start(engine, &["--max-clients", "1"]);
     let mut member = Raw::joined(2, daemon.address(), 1);
-    let mut refused: Vec<Raw> = (0..100).map(|_| Raw::connect(daemon.address())).collect();
+    let before = process::descriptors(daemon.pid());
+    let mut refused: Vec<Raw> = (0..200).map(|_| Raw::connect(daemon.address())).collect();
+    refused.iter_mut().step_by(2).for_each(|client| client.send(HELLO));
     member.hears_nothing();
     for client in &mut refused {
-        client.expect_reject_or_end();
+        assert_eq!(client.take_reject(), "the server is full");
     }
     member.hears_nothing();
+    // Few of them stay until they have heard it, and those not for long.
+    assert!(process::descriptors(daemon.pid()) <= before + 16);
+    process::eventually("all of them gone", || process::descriptors(daemon.pid()) == before);
 }
 
 fn a_place_that_becomes_free_is_given_again(engine: Engine) {

@@ -1,8 +1,8 @@
 //! Letting clients in. `accept` never kills: out of descriptors or memory means to pause, say so, and go on.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 
 use super::conn::Conn;
+use super::events::link::Socket;
 use super::limits::{Admission, Count, Gate};
 use super::rehearsal::{Scene, rehearse};
 use super::seldom::Seldom;
@@ -18,11 +19,11 @@ use crate::session::{Door, Output, Refusal};
 
 /// How many connections are taken in before the ones that are there get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
-/// How long to wait when there are no descriptors, or no memory, for one more.
+/// How long to wait when there are no descriptors, no threads, or no memory for one more.
 const PAUSE: Duration = Duration::from_millis(250);
 /// How long to wait when as many are pending as may be, and all of them have just come.
 const HOLD: Duration = Duration::from_millis(5);
-/// How many are told before that, by the descriptor that is kept in reserve, that there is no room for them.
+/// How many are told before that that there is no room for them: by the descriptor that is kept in reserve, if need be.
 const TOLD_PER_PAUSE: usize = 16;
 /// How much is read of what each has sent, so that it is told: so many times as much as fits on the stack.
 const READS: usize = 16;
@@ -49,6 +50,8 @@ pub(super) struct Acceptor {
     /// Entrances that may have more waiting than one turn took in.
     waiting: VecDeque<usize>,
     trouble: Seldom,
+    /// How many could not be served since somebody was, or since the last pause.
+    unserved: usize,
     /// A descriptor that is given up when there are no others, so that somebody can be told.
     reserve: Option<OwnedFd>,
 }
@@ -59,7 +62,10 @@ pub(super) trait Host {
     fn has_room(&mut self, now: Instant) -> bool;
 
     /// Lets one come in, if he may.
-    fn take_in(&mut self, visitor: Visitor<TcpStream>, now: Instant);
+    ///
+    /// # Errors
+    /// The system has no means to serve one more. He has been told that there is no room.
+    fn take_in(&mut self, visitor: Visitor<TcpStream>, now: Instant) -> io::Result<()>;
 }
 
 /// Somebody at the door.
@@ -84,37 +90,42 @@ impl<S> Visitor<S> {
     ) -> Admission {
         let admission = gate.admit(self.door.name(), self.peer.ip(), now, make_room);
         let peer = self.peer;
-        let (done, why) = match &admission {
-            Admission::Welcome(_) => return admission,
-            Admission::Refused(_, why) => ("refused", why),
-            Admission::TurnedAway(why) => ("turned away", why),
-        };
-        REFUSED.log(log::Level::Warn, now, format_args!("{done} {peer}: {why}"));
+        if let Admission::Refused(_, why) | Admission::TurnedAway(why) = &admission {
+            REFUSED.log(log::Level::Warn, now, format_args!("refused {peer}: {why}"));
+        }
         admission
     }
 
-    /// The connection, with what it is told first if it cannot be let in; none if it is to be closed at once.
+    /// What lies behind the door.
+    pub(super) fn door(&self) -> Arc<dyn Door> {
+        Arc::clone(&self.door)
+    }
+}
+
+impl<S: Socket> Visitor<S> {
+    /// The connection, with what it is told first if it cannot be let in; none if that was told already.
     pub(super) fn settle(self, admission: Admission, now: Instant, out: &mut Output) -> Option<(S, Conn)> {
         let conn = match admission {
             Admission::Welcome(permit) => Conn::welcome(&*self.door, self.peer, permit, now),
             Admission::Refused(permit, why) => Conn::refuse(&*self.door, self.peer, permit, now, why, out),
-            Admission::TurnedAway(_) => return None,
+            Admission::TurnedAway(why) => {
+                turn_away(self.stream, &*self.door, why);
+                return None;
+            }
         };
         Some((self.stream, conn))
     }
 }
 
-impl Visitor<TcpStream> {
-    /// Tells the visitor at once that there is no room, and closes the connection. What it has sent is read, or that
-    /// would take back what it is told.
-    fn tell(mut self) {
-        let told = self.door.refusal(Refusal::Full);
-        let mut sent = [0; 4096];
-        // Whether it can be told is its own affair, and whatever goes wrong, this is the end.
-        if self.stream.write(&told).is_ok() && self.stream.shutdown(Shutdown::Write).is_ok() {
-            let mut reads = 0..READS;
-            while reads.next().is_some() && self.stream.read(&mut sent).is_ok_and(|length| length > 0) {}
-        }
+/// Tells somebody at once why he cannot be let in, and closes the connection, whose calls never wait. What he has sent is
+/// read, or that would take back what he is told. What he sends later may: nobody stays to read that.
+pub(super) fn turn_away(mut stream: impl Socket, door: &dyn Door, why: Refusal) {
+    let told = door.refusal(why);
+    let mut sent = [0; 4096];
+    // Whether he can be told is his own affair, and whatever goes wrong, this is the end.
+    if stream.write(&told).is_ok() && stream.finish().is_ok() {
+        let mut reads = 0..READS;
+        while reads.next().is_some() && stream.read(&mut sent).is_ok_and(|length| length > 0) {}
     }
 }
 
@@ -131,7 +142,7 @@ impl Acceptor {
         }
         let waiting = VecDeque::with_capacity(entrances.len());
         let trouble = Seldom::once_in(COMPLAINT_INTERVAL);
-        Ok(Self { entrances, gate, paused: None, waiting, trouble, reserve: reserve() })
+        Ok(Self { entrances, gate, paused: None, waiting, trouble, unserved: 0, reserve: reserve() })
     }
 
     /// Notes that somebody knocks at this entrance.
@@ -163,9 +174,13 @@ impl Acceptor {
             match entrance.listener.accept() {
                 Ok((stream, peer)) => {
                     rehearse(Scene::Accept);
-                    host.take_in(entrance.meet(stream, peer), now);
+                    let outcome = host.take_in(entrance.meet(stream, peer), now);
                     // One that is besieged does not keep the others waiting.
                     self.waiting.rotate_left(1);
+                    self.note(outcome, now);
+                    if self.paused.is_some() {
+                        return;
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.waiting.pop_front();
@@ -186,6 +201,20 @@ impl Acceptor {
         }
     }
 
+    /// Sees whether somebody was served. Where too many could not be, accepting pauses.
+    fn note(&mut self, outcome: io::Result<()>, now: Instant) {
+        let Err(error) = outcome else {
+            self.unserved = 0;
+            return;
+        };
+        self.trouble.log(log::Level::Warn, now, format_args!("cannot serve a connection: {error}"));
+        self.unserved += 1;
+        if self.unserved >= TOLD_PER_PAUSE {
+            self.unserved = 0;
+            self.paused = Some(now + PAUSE);
+        }
+    }
+
     /// Tells some of those who wait that there is no room for them, by the descriptor that was kept for that.
     fn tell_some(&mut self, number: usize) {
         let Some(entrance) = self.entrances.get(number) else { return };
@@ -194,9 +223,9 @@ impl Acceptor {
             if self.reserve.take().is_none() {
                 return;
             }
-            let Ok((stream, peer)) = entrance.listener.accept() else { return };
+            let Ok((stream, _)) = entrance.listener.accept() else { return };
             self.gate.count(Count::Descriptors);
-            entrance.meet(stream, peer).tell();
+            turn_away(stream, &*entrance.door, Refusal::Full);
             self.reserve = reserve();
         }
     }

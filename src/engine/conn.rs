@@ -23,7 +23,7 @@ use super::published::Look;
 use super::rehearsal::{Scene, rehearse};
 use super::seldom::Seldom;
 use super::task::Mail;
-use super::{FLUSH_LIMIT, HAS_TOIL, LINGER_LIMIT, MESSAGES_PER_TURN};
+use super::{FLUSH_LIMIT, HAS_TOIL, LINGER_LIMIT, MESSAGES_PER_TURN, PARTING_LIMIT};
 use crate::roll::Member;
 use crate::session::{Ask, Caller, Door, Event, Fault, Output, Refusal, Session};
 use crate::wire::Buffer;
@@ -207,7 +207,7 @@ impl Conn {
             self.judge_unread(turn, out);
             // Whatever the session makes of it: nothing can come any more.
             if let (Phase::Open, Behind::No) = (&self.phase, self.behind) {
-                self.end(turn.now);
+                self.end(turn);
             }
         }
     }
@@ -236,6 +236,9 @@ impl Conn {
         // Everybody leaves at once: nobody is left who would have to hear of it.
         self.member = None;
         self.wake_up();
+        if let Phase::Ending { until } | Phase::Lingering { until } = &mut self.phase {
+            *until = (*until).min(turn.now + PARTING_LIMIT);
+        }
         self.say_goodbye(Event::Shutdown, turn, out);
     }
 
@@ -243,16 +246,16 @@ impl Conn {
     fn say_goodbye(&mut self, word: Event, turn: &Turn<'_>, out: &mut Output) {
         self.handle(word, turn, out);
         if matches!(self.phase, Phase::Open) {
-            self.end(turn.now);
+            self.end(turn);
         }
     }
 
     /// Everything that was owed is sent. True if the sending side is to be shut down.
     pub(super) fn sent_all(&mut self, now: Instant) -> bool {
-        let Phase::Ending { .. } = self.phase else { return false };
+        let Phase::Ending { until } = self.phase else { return false };
         let hears_more = self.input == Input::Flowing;
         if hears_more {
-            self.enter(Phase::Lingering { until: now + LINGER_LIMIT }, "all is said");
+            self.enter(Phase::Lingering { until: until.min(now + LINGER_LIMIT) }, "all is said");
         } else {
             self.enter(Phase::Over, "all is said, and nobody is there any more who could say something");
         }
@@ -310,11 +313,11 @@ impl Conn {
                 Ok(0) => return judged,
                 Ok(taken) => judged += taken,
                 Err(fault) => {
-                    self.fail(fault, turn.now, out);
+                    self.fail(fault, turn, out);
                     return bytes.len();
                 }
             }
-            self.follow(turn.now, out);
+            self.follow(turn, out);
             self.keep_pace(turn, out);
         }
         if judged < bytes.len() {
@@ -326,53 +329,57 @@ impl Conn {
     fn handle(&mut self, event: Event, turn: &Turn<'_>, out: &mut Output) {
         let (Phase::Open, Some(session)) = (&self.phase, &mut self.session) else { return };
         match session.handle(turn.now, event, &turn.view, out) {
-            Ok(()) => self.follow(turn.now, out),
-            Err(fault) => self.fail(fault, turn.now, out),
+            Ok(()) => self.follow(turn, out),
+            Err(fault) => self.fail(fault, turn, out),
         }
     }
 
     /// Does what the session wants besides sending.
     #[inline]
-    fn follow(&mut self, now: Instant, out: &mut Output) {
+    fn follow(&mut self, turn: &Turn<'_>, out: &mut Output) {
         self.settle_if_it_has();
         if out.has_ask() {
             self.phase = Phase::Asking;
             if HAS_TOIL {
-                self.ration(now, out);
+                self.ration(turn.now, out);
             }
         } else if out.take_close() {
-            self.end(now);
+            self.end(turn);
         } else if let Some(until) = out.take_rest() {
             self.phase = Phase::Resting { until, then: None };
         }
     }
 
-    fn fail(&mut self, fault: Fault, now: Instant, out: &mut Output) {
+    fn fail(&mut self, fault: Fault, turn: &Turn<'_>, out: &mut Output) {
         let Fault { why, farewell, level } = fault;
         if level == log::Level::Debug {
             log::debug!("{} {}: {why}", self.door, self.peer);
         } else {
-            NOTABLE.log(level, now, format_args!("{} {}: {why}", self.door, self.peer));
+            NOTABLE.log(level, turn.now, format_args!("{} {}: {why}", self.door, self.peer));
         }
-        self.dismiss(now);
+        self.dismiss(turn.now);
         if farewell.is_empty() {
             self.enter(Phase::Over, "it hears nothing of it");
         } else if let Some(member) = self.member.take() {
             out.ask(Ask::Leave(member));
             self.enter(Phase::Leaving { farewell }, "off the roll first");
         } else {
-            self.last_words(&farewell, now, out);
+            self.last_words(&farewell, turn, out);
         }
     }
 
-    fn last_words(&mut self, farewell: &[u8], now: Instant, out: &mut Output) {
+    fn last_words(&mut self, farewell: &[u8], turn: &Turn<'_>, out: &mut Output) {
         out.bytes().extend_from_slice(farewell);
-        self.end(now);
+        self.end(turn);
     }
 
-    fn end(&mut self, now: Instant) {
-        self.dismiss(now);
-        self.enter(Phase::Ending { until: now + FLUSH_LIMIT }, "nothing more is said");
+    fn end(&mut self, turn: &Turn<'_>) {
+        self.dismiss(turn.now);
+        let limit = match turn.stage {
+            Stage::Running => FLUSH_LIMIT,
+            Stage::Stopping => PARTING_LIMIT,
+        };
+        self.enter(Phase::Ending { until: turn.now + limit }, "nothing more is said");
     }
 
     /// The session is over: on every way out. What it leaves behind may be a bad name for its address.

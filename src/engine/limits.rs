@@ -11,7 +11,8 @@ use super::rations::Rations;
 use super::sources::{Source, Sources};
 use crate::session::Refusal;
 
-/// How many connections may be told at a time that they cannot be let in; beyond, they are closed unheard.
+/// How many connections may be told at a time that they cannot be let in, and stay until they have heard it; beyond, they
+/// are told and closed at once.
 const REFUSALS_AT_A_TIME: usize = 16;
 
 /// What an engine allows. For what is counted by address loopback is exempt, and an IPv6 address counts by its first
@@ -56,7 +57,7 @@ impl Limits {
 /// What is counted since the start, beside those who were let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
-    /// Refused, because there were as many connections as there may be.
+    /// Refused, because there were as many connections as there may be, or as the system had threads for.
     Full,
     /// Refused, because there were as many from the address.
     Crowded,
@@ -143,7 +144,7 @@ pub(super) enum Admission {
     Welcome(Permit),
     /// Be told why not.
     Refused(Permit, Refusal),
-    /// There is not even room for that.
+    /// Be told why not, and go at once.
     TurnedAway(Refusal),
 }
 
@@ -204,6 +205,12 @@ impl Gate {
     /// Counts one more of this.
     pub(super) fn count(&self, what: Count) {
         self.counts[what as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One who was welcome cannot be served after all.
+    pub(super) fn regret(&self) {
+        self.welcomed.fetch_sub(1, Ordering::Relaxed);
+        self.count(Count::Full);
     }
 
     /// The time in microseconds.

@@ -186,6 +186,8 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(10);
 const OWED_LIMIT: usize = 1 << 20;
 /// How long input is discarded after the last words, so that a TCP reset does not destroy them.
 const LINGER_LIMIT: Duration = Duration::from_secs(1);
+/// The same, and the time to read what is owed, once the daemon is to end: all have to be gone within a second.
+const PARTING_LIMIT: Duration = Duration::from_millis(500);
 /// The most messages that one connection has carried out before the others get their turn.
 const MESSAGES_PER_TURN: usize = 64;
 /// The most bytes that are read at once.

@@ -13,13 +13,16 @@ use crate::session::{
 };
 
 /// A line is for the clerk, who passes it on to everybody, and then answers `ok`; `slow` and `late` are toiled over,
-/// `dear` is rationed, and at `rest` a guest rests.
-struct Hall;
+/// `dear` is rationed, and at `rest` a guest rests; at `sleep` for a long time.
+struct Hall {
+    /// How firmly guests are in when they come.
+    standing: Standing,
+}
 
 struct Guest {
     toiled: u32,
-    /// When it said something for the last time, from `loose` on.
-    loose: Option<Instant>,
+    /// From `loose` on, since it said something for the last time.
+    standing: Standing,
 }
 
 impl Door for Hall {
@@ -28,7 +31,7 @@ impl Door for Hall {
     }
 
     fn open(&self, _: Instant, _: SocketAddr) -> Box<dyn Session> {
-        Box::new(Guest { toiled: 0, loose: None })
+        Box::new(Guest { toiled: 0, standing: self.standing })
     }
 
     fn refusal(&self, _: Refusal) -> Vec<u8> {
@@ -54,10 +57,12 @@ impl Session for Guest {
     ) -> Result<usize, Fault> {
         let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else { return Ok(0) };
         let line = &bytes[..=end];
-        self.loose = self.loose.map(|_| now);
+        if let Standing::Loose(since) = &mut self.standing {
+            *since = now;
+        }
         match line {
             b"loose\n" => {
-                self.loose = Some(now);
+                self.standing = Standing::Loose(now);
                 out.bytes().extend_from_slice(b"if you say so\n");
             }
             b"slow\n" => out.ask(Ask::Toil(Effort::Brief)),
@@ -72,6 +77,10 @@ impl Session for Guest {
             b"rest\n" => {
                 out.bytes().extend_from_slice(b"good night\n");
                 out.rest(now + REST);
+            }
+            b"sleep\n" => {
+                out.bytes().extend_from_slice(b"good night\n");
+                out.rest(now + Duration::from_secs(3600));
             }
             b"bad\n" => return Err(Fault::told("it is bad", b"bye\n".to_vec())),
             _ => out.ask(Ask::Clerk(Box::new(line.to_vec()))),
@@ -99,7 +108,7 @@ impl Session for Guest {
     }
 
     fn standing(&self) -> Standing {
-        self.loose.map_or(Standing::Settled, Standing::Loose)
+        self.standing
     }
 }
 
@@ -157,6 +166,10 @@ struct House {
 
 impl House {
     fn open(kind: Kind, limits: Limits) -> Self {
+        Self::open_to(Standing::Settled, kind, limits)
+    }
+
+    fn open_to(standing: Standing, kind: Kind, limits: Limits) -> Self {
         let listener = mio::net::TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let engine = Engine::start(Setup {
@@ -167,7 +180,7 @@ impl House {
             clerks: vec![(vec!["hall"], Box::new(Herald::default()))],
             limits,
             journal: 16,
-            entrances: vec![Entrance { listener, door: Arc::new(Hall) }],
+            entrances: vec![Entrance { listener, door: Arc::new(Hall { standing }) }],
         });
         Self { engine: engine.unwrap(), address }
     }
@@ -358,6 +371,44 @@ fn what_is_rationed_waits_and_keeps_nobody_else_waiting() {
         greedy.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         assert!(greedy.read(&mut [0]).is_err() && Instant::now() >= until);
     });
+}
+
+#[test]
+fn who_has_to_give_way_does_so_though_he_rests() {
+    let limits = Limits { max_pending: 1, ..Limits::unbounded(10) };
+    for kind in [Kind::Events { loops: NonZeroUsize::MIN }, Kind::Threads] {
+        let house = House::open_to(Standing::Pending, kind, limits.clone());
+        let mut sleeper = house.connect();
+        say(&mut sleeper, "sleep\n");
+        expect(&mut sleeper, "good night\n");
+        let mut newcomer = house.connect();
+        let mut rest = String::new();
+        sleeper.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "after you\n");
+        drop(sleeper);
+        say(&mut newcomer, "hello\n");
+        expect(&mut newcomer, "hello\nok 1\n");
+        wait_until("one is there", || house.engine.usage().clients == 1);
+        let usage = house.engine.usage();
+        assert_eq!((usage.pending, usage.counts[Count::GaveWay as usize]), (1, 1));
+    }
+}
+
+#[test]
+fn who_hears_of_the_end_and_stays_is_not_waited_for() {
+    let loops = NonZeroUsize::MIN;
+    for kind in [Kind::Events { loops }, Kind::Threads] {
+        let house = House::open(kind, Limits { high_mark: 65_536, ..Limits::unbounded(10) });
+        let mut stays = house.connect();
+        say(&mut stays, "big\n");
+        expect(&mut stays, "x");
+        let mut sleeps = house.connect();
+        say(&mut sleeps, "sleep\n");
+        expect(&mut sleeps, "good night\n");
+        // Neither has read all, nor hung up, for which there is time while the daemon runs.
+        let patience = Instant::now() + FLUSH_LIMIT / 2;
+        assert_eq!(house.engine.drain(patience), Ok(()), "{kind:?} ends");
+    }
 }
 
 #[test]

@@ -257,15 +257,6 @@ impl Raw {
         reason
     }
 
-    /// The end, be it after an `R`.
-    #[track_caller]
-    pub fn expect_reject_or_end(&mut self) {
-        match uninterrupted(|| self.stream.peek(&mut [0])) {
-            Ok(1) => drop(self.expect_reject()),
-            _ => self.expect_gone(),
-        }
-    }
-
     /// One packet of an answer.
     #[track_caller]
     pub fn take_packet(&mut self) -> Packet {

@@ -79,7 +79,7 @@ impl Conn {
         let size = letters.owed.min(owed) + held + mail.size;
         match self.phase {
             Phase::Open | Phase::Resting { .. } | Phase::Asking if size > OWED_LIMIT => {
-                self.overrun(turn.now, out);
+                self.overrun(turn, out);
             }
             Phase::Open => {
                 letters.owed = size;
@@ -92,17 +92,17 @@ impl Conn {
     }
 
     /// More is owed to the peer than it fetches.
-    pub(in crate::engine) fn overrun(&mut self, now: Instant, out: &mut Output) {
+    pub(in crate::engine) fn overrun(&mut self, turn: &Turn<'_>, out: &mut Output) {
         if let Phase::Open | Phase::Resting { .. } | Phase::Asking = self.phase {
             let why = format!("it is owed more than {OWED_LIMIT} bytes of letters and does not fetch them");
-            self.abandon(Fault { level: log::Level::Info, ..Fault::silent(why) }, now, out);
+            self.abandon(Fault { level: log::Level::Info, ..Fault::silent(why) }, turn, out);
         }
     }
 
     /// Ends the session, even if an ask is out.
-    pub(super) fn abandon(&mut self, fault: Fault, now: Instant, out: &mut Output) {
+    pub(super) fn abandon(&mut self, fault: Fault, turn: &Turn<'_>, out: &mut Output) {
         let asking = matches!(self.phase, Phase::Asking);
-        self.fail(fault, now, out);
+        self.fail(fault, turn, out);
         if asking {
             self.phase = Phase::Abandoned;
         }
@@ -147,7 +147,7 @@ impl Conn {
                 }
                 self.judge_unread(turn, out);
             }
-            Phase::Leaving { farewell } => self.last_words(&farewell, turn.now, out),
+            Phase::Leaving { farewell } => self.last_words(&farewell, turn, out),
             Phase::Abandoned => {
                 self.dismiss(turn.now);
                 self.phase = Phase::Over;

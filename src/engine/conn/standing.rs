@@ -19,7 +19,7 @@ impl Conn {
             }
             Phase::Asking => {
                 self.permit.oust();
-                self.abandon(Fault::silent("others need the place"), turn.now, out);
+                self.abandon(Fault::silent("others need the place"), turn, out);
             }
             _ => {}
         }

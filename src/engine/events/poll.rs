@@ -3,7 +3,7 @@
 #[cfg(test)]
 pub(in crate::engine) mod by_hand;
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -73,8 +73,9 @@ impl Host for Receiving<'_, '_> {
         house.gate.room_for_pending().is_some_and(|room| room > 0) || places.have_ripe(now, slots)
     }
 
-    fn take_in(&mut self, visitor: Visitor<TcpStream>, _: Instant) {
+    fn take_in(&mut self, visitor: Visitor<TcpStream>, _: Instant) -> io::Result<()> {
         self.by.take_in(visitor, self.turn);
+        Ok(())
     }
 }
 
@@ -262,7 +263,7 @@ impl<S: Socket> Loop<S> {
         for name in overrun {
             let Some(slot) = self.slots.find(name) else { continue };
             let Some(link) = self.slots.at(slot) else { continue };
-            link.conn.overrun(turn.now, &mut self.out);
+            link.conn.overrun(turn, &mut self.out);
             self.pass_on(slot);
             self.turn(slot, turn);
         }

@@ -32,6 +32,8 @@ struct Inside {
     /// How many bytes of letters are among them.
     mail: usize,
     overrun: bool,
+    /// Whether the thread is to look up, though nothing may have come.
+    rung: bool,
 }
 
 /// What a thread finds in its letterbox.
@@ -42,12 +44,12 @@ pub(super) enum Found {
 }
 
 impl Letterbox {
-    /// Waits until something has come, or, where a time is given, until then.
+    /// Waits until something has come or it rings, or, where a time is given, until then.
     pub(super) fn wait(&self, until: Option<Instant>) -> Option<Found> {
         let mut inside = self.inside.lock();
         loop {
             let found = inside.take();
-            if found.is_some() {
+            if found.is_some() || std::mem::take(&mut inside.rung) {
                 return found;
             }
             match until {
@@ -64,6 +66,17 @@ impl Letterbox {
     /// Takes what has come, if anything has.
     pub(super) fn look(&self) -> Option<Found> {
         self.inside.lock().take()
+    }
+
+    /// Has the thread look up, if it waits for something to come, or will.
+    pub(super) fn ring(&self) {
+        self.inside.lock().rung = true;
+        self.arrived();
+    }
+
+    /// Whether it is heard by a thread that waits for its peer.
+    pub(super) fn is_heard_while_reading(&self) -> bool {
+        self.waker.is_some()
     }
 
     fn arrived(&self) {

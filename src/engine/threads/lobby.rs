@@ -1,16 +1,16 @@
 //! How connections come in, and others give way to them.
 
+use std::io;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Shared, receive};
-use crate::engine::accept::{Host, Visitor};
+use crate::engine::accept::{Host, Visitor, turn_away};
 use crate::engine::limits::Admission;
 use crate::engine::places::Places;
-use crate::engine::seldom::Seldom;
 use crate::engine::{HAS_LOOSE, Vigil};
-
-static THREADLESS: Seldom = Seldom::new();
+use crate::session::{Door, Output, Refusal};
 
 /// What the accepting thread knows of those who have come in.
 pub(super) struct Lobby {
@@ -34,19 +34,37 @@ impl Host for Lobby {
         house.gate.room_for_pending().is_some_and(|room| room > 0) || self.places.have_ripe(now, &mut &*seats)
     }
 
-    fn take_in(&mut self, visitor: Visitor<mio::net::TcpStream>, now: Instant) {
+    fn take_in(&mut self, visitor: Visitor<mio::net::TcpStream>, now: Instant) -> io::Result<()> {
         let Self { shared, vigil, met, places } = self;
         *met += 1;
         let admission =
             visitor.ask(&shared.house.gate, now, &mut || HAS_LOOSE && oust_loosest(shared, places, now));
-        let is_welcome = matches!(admission, Admission::Welcome(_));
-        if let Err(error) = receive(visitor, admission, *met, shared, vigil, now) {
-            let complaint = format_args!("cannot serve a connection: {error}");
-            THREADLESS.log(log::Level::Warn, now, complaint);
+        let refusal = match &admission {
+            Admission::Welcome(_) => None,
+            Admission::Refused(_, why) | Admission::TurnedAway(why) => Some(*why),
+        };
+        let (door, mut out) = (visitor.door(), Output::default());
+        let Some((stream, conn)) = visitor.settle(admission, now, &mut out) else { return Ok(()) };
+        if let Err((error, stream)) = receive(stream.into(), conn, out, *met, shared, vigil) {
+            if refusal.is_none() {
+                shared.house.gate.regret();
+            }
+            if let Some(stream) = stream {
+                tell(stream, &*door, refusal.unwrap_or(Refusal::Full));
+            }
+            return Err(error);
         }
-        if is_welcome {
+        if refusal.is_none() {
             oust_oldest(shared, places, *met, now);
         }
+        Ok(())
+    }
+}
+
+/// Tells somebody who has no thread why he cannot be let in.
+fn tell(stream: TcpStream, door: &dyn Door, why: Refusal) {
+    if stream.set_nonblocking(true).is_ok() {
+        turn_away(mio::net::TcpStream::from_std(stream), door, why);
     }
 }
 

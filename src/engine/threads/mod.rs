@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token, Waker};
 
-use crate::engine::accept::{Acceptor, Entrance, Visitor};
+use crate::engine::accept::{Acceptor, Entrance};
 use crate::engine::backlog::Backlog;
 use crate::engine::conn::{Conn, Stage, Turn, Wants};
-use crate::engine::limits::Admission;
 use crate::engine::published::Look;
 use crate::engine::task::{Mailbox, Name, Parcel, Task};
+use crate::engine::workers::Workers;
 use crate::engine::{HAS_CLERKS, House, Vigil};
 use crate::session::Output;
 use letterbox::{Ear, Found, Letterbox};
@@ -32,11 +32,7 @@ const READ: usize = 2 * 1024;
 /// What of an output that a burst has filled is kept for the next one: each thread has its own.
 const KEEP: usize = 1024;
 /// How long a write may block before the thread looks up.
-const WRITE_PATIENCE: Duration = Duration::from_secs(1);
-/// How often a thread whose connection rests looks up.
-const REST_PATIENCE: Duration = Duration::from_millis(100);
-/// How often a thread looks whether the peer has taken the last words.
-const END_PATIENCE: Duration = Duration::from_millis(10);
+const WRITE_PATIENCE: Duration = Duration::from_millis(200);
 /// The token of the accepting thread's waker; entrances are counted from 0.
 const WAKER: Token = Token(usize::MAX);
 
@@ -109,45 +105,51 @@ impl Reception {
     }
 }
 
-/// Starts the thread of a new connection.
+/// Starts the thread of a new connection, which has `out` to say first.
+///
+/// # Errors
+/// There is none to be had, or something else that it would need. The socket comes back if nobody else looks at it.
 fn receive(
-    visitor: Visitor<mio::net::TcpStream>,
-    admission: Admission,
+    stream: TcpStream,
+    conn: Conn,
+    out: Output,
     number: u64,
     shared: &Arc<Shared>,
     vigil: &Vigil,
-    now: Instant,
-) -> io::Result<()> {
-    let mut out = Output::default();
-    let Some((stream, conn)) = visitor.settle(admission, now, &mut out) else { return Ok(()) };
-    let stream = TcpStream::from(stream);
-    stream.set_nonblocking(false)?;
-    stream.set_write_timeout(Some(WRITE_PATIENCE))?;
-    let ear = if HAS_CLERKS && shared.house.workers.has_clerk(conn.door()) {
-        Some(Ear::new(&stream)?)
-    } else {
-        None
+) -> Result<(), (io::Error, Option<TcpStream>)> {
+    let (ear, letterbox) = match prepare(&stream, conn.door(), &shared.house.workers) {
+        Ok(prepared) => prepared,
+        Err(error) => return Err((error, Some(stream))),
     };
-    let (ear, letterbox) = ear.map_or_else(Default::default, |(ear, letterbox)| (Some(ear), letterbox));
-    let seat = Arc::new(Seat::new(stream, conn.standing()));
+    let seat = Arc::new(Seat::new(stream, conn.standing(), letterbox));
     shared.seats.take(number, &seat);
     let mut attendant = Attendant {
         shared: Arc::clone(shared),
         _vigil: vigil.clone(),
         number,
-        seat,
+        seat: Arc::clone(&seat),
         conn,
         backlog: Backlog::default(),
-        letterbox,
         ear,
         armed: None,
         looked_up: false,
         stage: Stage::Running,
         out,
     };
-    // If there is no thread to be had, the attendant is dropped, and with it the connection.
-    thread::Builder::new().stack_size(STACK).spawn(move || attendant.serve())?;
-    Ok(())
+    let thread = thread::Builder::new().stack_size(STACK).spawn(move || attendant.serve());
+    // Without a thread the attendant is dropped, and all that he has; only the seat is left.
+    thread.map(drop).map_err(|error| (error, Arc::into_inner(seat).map(|seat| seat.stream)))
+}
+
+/// Has a socket block as its thread needs it, and makes that a letterbox; and an ear, where a clerk may have something to
+/// say.
+fn prepare(stream: &TcpStream, door: &str, workers: &Workers) -> io::Result<(Option<Ear>, Arc<Letterbox>)> {
+    stream.set_nonblocking(false)?;
+    stream.set_write_timeout(Some(WRITE_PATIENCE))?;
+    if !HAS_CLERKS || !workers.has_clerk(door) {
+        return Ok(Default::default());
+    }
+    Ear::new(stream).map(|(ear, letterbox)| (Some(ear), letterbox))
 }
 
 /// A connection's thread.
@@ -158,7 +160,6 @@ struct Attendant {
     seat: Arc<Seat>,
     conn: Conn,
     backlog: Backlog,
-    letterbox: Arc<Letterbox>,
     /// Where there is a clerk who may have something to say.
     ear: Option<Ear>,
     /// The time that a read may block, as the socket knows it.
@@ -197,9 +198,7 @@ impl Attendant {
 
     /// Waits for what others have for the connection, or for its rest to be over.
     fn wait(&mut self) {
-        let now = Instant::now();
-        let until = self.conn.deadline().map(|deadline| deadline.min(now + REST_PATIENCE));
-        match self.letterbox.wait(until) {
+        match self.seat.letterbox.wait(self.conn.deadline()) {
             Some(found) => self.unpack(found),
             None => self.tick_if_due(),
         }
@@ -217,7 +216,7 @@ impl Attendant {
 
     /// Sees whether something has come from others.
     fn unpack_what_came(&mut self) -> bool {
-        let Some(found) = self.letterbox.look() else { return false };
+        let Some(found) = self.seat.letterbox.look() else { return false };
         self.unpack(found);
         true
     }
@@ -227,7 +226,7 @@ impl Attendant {
         self.with_conn(|conn, turn, out| match found {
             Found::Parcel(Parcel::Reply(reply)) => conn.take_reply(reply, turn, out),
             Found::Parcel(Parcel::Mail(mail)) => conn.take_mail(mail, owed, turn, out),
-            Found::Overrun => conn.overrun(turn.now, out),
+            Found::Overrun => conn.overrun(turn, out),
         });
     }
 
@@ -235,7 +234,7 @@ impl Attendant {
     fn pass_on(&mut self) {
         // First what concerns others: sending may block for a while.
         if let Some(ask) = self.out.take_ask() {
-            let mailbox: Arc<dyn Mailbox> = self.letterbox.clone();
+            let mailbox: Arc<dyn Mailbox> = self.seat.letterbox.clone();
             let reply = (mailbox, Name { slot: 0, generation: 0 });
             let task = Task::new(ask, &mut self.conn, reply);
             task.into_iter().for_each(|task| self.shared.house.workers.put(task));
@@ -285,7 +284,8 @@ impl Attendant {
             Err(error) => return self.conn.broken(&error),
         }
         match (&self.seat.stream).read(buffer) {
-            Ok(0) if self.is_disturbed() => self.end_of_reading(),
+            // It says nothing about the peer: first the session has its last words.
+            Ok(0) if self.is_disturbed() && self.conn.wants() != Wants::Discard => {}
             Ok(0) => self.conn.end_of_stream(),
             Ok(count) => self.with_conn(|conn, turn, out| conn.receive(&buffer[..count], turn, out)),
             Err(error) if is_timeout(&error) => {
@@ -301,21 +301,10 @@ impl Attendant {
         self.tick_if_due();
     }
 
-    /// Whether reads end because the connection is to end.
+    /// Whether reads end because the connection is to end. Who lingers then does not wait for the peer to hang up: the
+    /// system resets what sends to a socket that is shut down both ways, whether that is closed or not.
     fn is_disturbed(&self) -> bool {
-        self.shared.stopping.load(Ordering::Acquire) || self.seat.is_ousted()
-    }
-
-    /// A read has ended because the connection is about to: that says nothing about the peer. Whether he has taken
-    /// the last words and closed, too, is to be seen by the connection having no peer any more.
-    fn end_of_reading(&mut self) {
-        if self.conn.wants() != Wants::Discard {
-            return;
-        }
-        if self.seat.stream.peer_addr().is_err() {
-            return self.conn.end_of_stream();
-        }
-        thread::sleep(END_PATIENCE);
+        self.ear.is_none() && (self.shared.stopping.load(Ordering::Acquire) || self.seat.is_ousted())
     }
 
     /// Has the next read block no longer than the deadline allows. A socket that looks up earlier than it

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::letterbox::Letterbox;
 use crate::engine::places::Guests;
 use crate::session::Standing;
 
-/// A connection's socket.
+/// A connection's socket, and what others have for it.
 pub(super) struct Seat {
     pub(super) stream: TcpStream,
+    pub(super) letterbox: Arc<Letterbox>,
     /// How firmly its client is in; none: it has to give way.
     standing: Mutex<Option<Standing>>,
 }
@@ -23,8 +25,8 @@ pub(super) struct Seats {
 }
 
 impl Seat {
-    pub(super) fn new(stream: TcpStream, standing: Standing) -> Self {
-        Self { stream, standing: Mutex::new(Some(standing)) }
+    pub(super) fn new(stream: TcpStream, standing: Standing, letterbox: Arc<Letterbox>) -> Self {
+        Self { stream, letterbox, standing: Mutex::new(Some(standing)) }
     }
 
     /// Notes how firmly the client is in, unless it is too late.
@@ -37,9 +39,13 @@ impl Seat {
         self.standing.lock().is_none()
     }
 
-    /// Ends a read that blocks; where the peer has gone, it has ended already.
+    /// Has its thread look up, wherever it waits.
     fn disturb(&self) {
-        let _ = self.stream.shutdown(Shutdown::Read);
+        self.letterbox.ring();
+        if !self.letterbox.is_heard_while_reading() {
+            // It ends a read that blocks; where the peer has gone, that has ended already.
+            let _ = self.stream.shutdown(Shutdown::Read);
+        }
     }
 }
 
@@ -54,7 +60,9 @@ impl Seats {
 
     /// Has every thread look up.
     pub(super) fn disturb_all(&self) {
-        self.taken.lock().values().for_each(|seat| seat.disturb());
+        // Those who look up may leave at once, and are not to wait for the others to be disturbed.
+        let all: Vec<_> = self.taken.lock().values().cloned().collect();
+        all.into_iter().for_each(|seat| seat.disturb());
     }
 
     /// Has one give way. True if he was there to hear it.
@@ -77,5 +85,31 @@ impl Guests for &Seats {
 
     fn all(&mut self) -> Vec<u64> {
         self.taken.lock().keys().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn who_waits_for_an_answer_looks_up_when_he_has_to_give_way() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let seat = Arc::new(Seat::new(stream, Standing::Pending, Arc::default()));
+        let seats = Seats::default();
+        seats.take(7, &seat);
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| seat.letterbox.wait(None).is_none());
+            assert!(seats.oust(7));
+            assert!(waits.join().unwrap(), "something has come");
+        });
+        assert!(seat.is_ousted() && (&seats).standing(7).is_none());
+        assert!(!seats.oust(7), "he does so once");
+        seats.leave(7);
+        assert!((&seats).all().is_empty());
     }
 }
