@@ -93,6 +93,8 @@ impl Play {
         play.crowd.settle()?;
         let others = u64::from(play.present()) - 1;
         play.crowd.hear(play.watchers.clone(), others)?;
+        // What each of them takes for its first heartbeat is not to be taken for something that grows.
+        (0..ROUND).try_for_each(|part| play.look(part))?;
         Ok(play)
     }
 
