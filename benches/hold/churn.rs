@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::daemon::Daemon;
+use super::visits::settled;
 use super::{Stage, mib};
 use crate::support::crowd::{Crowd, Truth};
 use crate::support::measure::median;
@@ -20,7 +21,7 @@ pub(super) fn run(stage: &mut Stage) -> io::Result<()> {
     let pace = stage.size.pick(Duration::from_millis(50), Duration::from_secs(1));
     let options = ["--lekt", "127.0.0.1:0", "--heartbeat-timeout", "86400"];
     let daemon = Daemon::start(stage.engine, &options)?;
-    let alone = daemon.descriptors()?;
+    let (alone, before) = (daemon.descriptors()?, mib(daemon.resident()?));
     let mut play = Play::begin(daemon, watchers, clients, stage.size.pick(6, clients / 100))?;
     let one = play.each(alone)?;
     let expected = alone + one * play.present() as usize;
@@ -53,9 +54,10 @@ pub(super) fn run(stage: &mut Stage) -> io::Result<()> {
     play.a_newcomer_sees_the_same()?;
     stage.exact("a newcomer is told what they have been told", "yes", "yes", true);
     memory(stage, &resident);
-    let left = play.end(alone)?;
+    let (left, after) = play.end(alone)?;
     let what = format!("descriptors left, {one} a client");
     stage.exact(&what, left.to_string(), &alone.to_string(), left == alone);
+    stage.tells("resident with nobody there, before and after", format!("{before:.1}, {after:.1} MiB"));
     Ok(())
 }
 
@@ -160,9 +162,10 @@ impl Play {
         self.crowd.check(number..number + 1).map(drop)
     }
 
-    /// Everybody goes; how many descriptors are left.
-    fn end(mut self, alone: usize) -> io::Result<usize> {
+    /// Everybody goes; how many descriptors are left, and how many MiB are resident then.
+    fn end(mut self, alone: usize) -> io::Result<(usize, f64)> {
         self.crowd.leave(0..self.ring.end + 1);
-        self.daemon.descriptors_at_last(alone)
+        let resident = settled(&self.daemon, alone)?;
+        Ok((self.daemon.descriptors()?, resident))
     }
 }
