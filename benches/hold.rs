@@ -2,9 +2,9 @@
 //!
 //! Each row starts the real daemon, does to it over real sockets what the row is named after, and holds a figure
 //! against a bar. `cargo bench --bench hold -- ROW ...` runs those that are named, `--markdown` prints them as
-//! `tests/RELIABILITY.md` has them, and `--engine NAME` keeps to one engine. A bar that says how many is *exact*: to
-//! miss it is a failure at any size. One that says how fast or how much is held against a quiet machine alone, so
-//! the load average stands beside each.
+//! `tests/RELIABILITY.md` has them, `--engine NAME` keeps to one engine, and `--seconds NUMBER` says for how long clients
+//! come and go. A bar that says how many is *exact*: to miss it is a failure at any size. One that says how fast or how
+//! much is held against a quiet machine alone, so the load average stands beside each.
 
 #[path = "hold/mod.rs"]
 mod hold;

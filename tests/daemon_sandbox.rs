@@ -5,7 +5,7 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -50,10 +50,7 @@ fn its_memory_is_for_root_alone(engine: Engine) {
     // What the system keeps about a process is its user's, unless its memory is private.
     for (arguments, owner) in [(&[][..], 0), (&["--no-sandbox"], 65_534)] {
         let place = Place::new();
-        let program = place.join("rollcalld");
-        fs::copy(Daemon::program().get_program(), &program).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        let mut command = Command::new(program);
+        let mut command = Command::new(place.copy_program(Daemon::program().get_program()));
         command.args(Daemon::command(engine, arguments).get_args()).uid(65_534).gid(65_534).current_dir("/");
         let daemon = Daemon::spawn(&mut command);
         let memory = format!("/proc/{}/mem", daemon.pid());
@@ -63,7 +60,7 @@ fn its_memory_is_for_root_alone(engine: Engine) {
 
 #[cfg(feature = "fmltp")]
 mod users {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -40,9 +40,7 @@ fn as_nobody(place: &Place) -> Option<Command> {
         println!("skipped: only root can become somebody else");
         return None;
     }
-    let program = place.join("rollcalld");
-    fs::copy(Daemon::program().get_program(), &program).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = place.copy_program(Daemon::program().get_program());
     let mut command = Command::new(&program);
     command.uid(NOBODY).gid(NOBODY).current_dir("/");
     let runs = Command::new(&program).uid(NOBODY).gid(NOBODY).arg("-V").stdout(Stdio::null()).status();

@@ -285,8 +285,7 @@ fn a_directory_that_takes_no_files_or_cannot_be_opened_is_told() {
     let file = place.text("users");
     fs::write(&file, ALICE).unwrap();
     fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
-    let mut command = Command::new(programs.join("rollcall"));
-    fs::copy(support_client::command(["list"]).get_program(), command.get_program()).unwrap();
+    let mut command = Command::new(programs.copy_program(support_client::command(["list"]).get_program()));
     command.uid(nobody()).current_dir("/");
     let runs = Command::new(command.get_program()).uid(nobody()).arg("-V").stdout(Stdio::null()).status();
     if !runs.is_ok_and(|status| status.success()) {

@@ -208,7 +208,8 @@ fn it_touches_before_its_age_is_over(engine: Engine) {
     client.calls(r#"["info","app","young"]"#);
     client.waits_until_taken(1);
     assert_eq!(client.requests(), 2);
-    // It touches when less than 60 seconds are left, and it logs.
+    // It touches when it logs and less than 60 seconds are left. It is for time itself that this waits, and nothing tells
+    // of that: no age is shorter, and to log meanwhile would be another conversation.
     thread::sleep(Duration::from_secs(242));
     client.calls(r#"["info","app","old"]"#);
     client.waits_until_taken(2);

@@ -172,6 +172,20 @@ impl Daemon {
         read_status(&line).ok_or_else(|| wrong(format!("not a status: {line}")))
     }
 
+    /// Waits until so many are on its roll at least.
+    pub(super) fn wait_for_presence(&self, count: usize) -> io::Result<()> {
+        let began = Instant::now();
+        loop {
+            let present = self.status()?.present;
+            if present >= count {
+                return Ok(());
+            }
+            if began.elapsed() > PATIENCE {
+                return Err(wrong(format!("{present} are on the roll, not {count}: {}", self.all())));
+            }
+        }
+    }
+
     fn all(&self) -> String {
         let lines = self.log.lock().map(|lines| lines.clone()).unwrap_or_default();
         let last = lines.len().saturating_sub(5);

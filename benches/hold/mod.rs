@@ -83,6 +83,8 @@ pub(super) struct Stage {
     size: Size,
     engine: Engine,
     row: &'static Row,
+    /// For how long clients come and go, where somebody says so.
+    seconds: Option<u32>,
     figures: Vec<Figure>,
     /// A sum of the work that was done.
     checksum: u64,
@@ -146,6 +148,7 @@ fn load() -> String {
 struct Wishes {
     size: Size,
     markdown: bool,
+    seconds: Option<u32>,
     rows: Vec<&'static Row>,
     engines: Vec<Engine>,
 }
@@ -154,13 +157,14 @@ impl Wishes {
     /// Cargo passes `--bench` under `cargo bench` alone. Words are rows; under `cargo test` they may be meant for others.
     fn read() -> Self {
         let (mut words, mut engines) = (Vec::new(), vec![Engine::Events, Engine::Threads]);
-        let (mut size, mut markdown) = (Size::Small, false);
+        let (mut size, mut markdown, mut seconds) = (Size::Small, false, None);
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--bench" => size = Size::Full,
                 "--small" => size = Size::Small,
                 "--markdown" => markdown = true,
+                "--seconds" => seconds = arguments.next().and_then(|number| number.parse().ok()),
                 "--engine" => {
                     let name = arguments.next().unwrap_or_default();
                     engines.retain(|engine| engine.name() == name);
@@ -172,7 +176,7 @@ impl Wishes {
         let is_meant = |row: &&Row| {
             words.is_empty() || words.iter().any(|word| word == row.name || "hold".contains(word.as_str()))
         };
-        Self { size, markdown, rows: ROWS.iter().filter(is_meant).collect(), engines }
+        Self { size, markdown, seconds, rows: ROWS.iter().filter(is_meant).collect(), engines }
     }
 }
 
@@ -190,7 +194,8 @@ pub(crate) fn main() -> ExitCode {
     let (mut figures, mut failed, mut checksum) = (Vec::new(), false, 0_u64);
     for row in wishes.rows {
         for &engine in &wishes.engines {
-            let mut stage = Stage { size: wishes.size, engine, row, figures: Vec::new(), checksum: 0 };
+            let (size, seconds) = (wishes.size, wishes.seconds);
+            let mut stage = Stage { size, engine, row, seconds, figures: Vec::new(), checksum: 0 };
             if let Err(error) = (row.run)(&mut stage) {
                 stage.exact("played to its end", error.to_string(), "yes", false);
             }

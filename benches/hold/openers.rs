@@ -27,8 +27,9 @@ fn play(stage: &mut Stage, label: &str, more: &[&str]) -> io::Result<()> {
     let daemon = Daemon::start(stage.engine, &[&["--lekt", "127.0.0.1:0"], more].concat())?;
     let server = daemon.door("lekt")?;
     let pulse = Pulse::start(server, 0..healthy)?;
+    let alone = daemon.descriptors()?;
     let mut openers = Openers { swarm: Swarm::new()?, sent: vec![0; slow], came_again: 0 };
-    // The same thread does as much as later, with nobody to do it to.
+    // The heartbeats are timed while this thread does nothing.
     pulse.take();
     std::thread::sleep(time);
     let mut idle = pulse.take();
@@ -45,7 +46,7 @@ fn play(stage: &mut Stage, label: &str, more: &[&str]) -> io::Result<()> {
     let open = daemon.status()?.connections;
     let Openers { swarm, came_again, .. } = openers;
     drop(swarm);
-    std::thread::sleep(time / 4);
+    daemon.descriptors_at_last(alone)?;
     pulse.take();
     std::thread::sleep(time / 2);
     idle.extend(pulse.take());

@@ -46,13 +46,9 @@ fn by_lekt(stage: &mut Stage) -> io::Result<()> {
         let index = swarm.connect(server, number, Window::Narrow)?;
         swarm.send_all(index, &greeting(number))?;
     }
-    let began = Instant::now();
-    while daemon.status()?.present < readers + healthy as usize {
-        if began.elapsed() > Duration::from_secs(30) {
-            return Err(wrong("they do not join"));
-        }
-    }
+    daemon.wait_for_presence(readers + healthy as usize)?;
     pulse.take();
+    // Their heartbeats are timed meanwhile.
     std::thread::sleep(stage.size.pick(Duration::from_millis(200), Duration::from_secs(3)));
     let (idle, idle_text) = p99(&pulse.take());
     let (before, mut peak) = (daemon.resident()?, 0);
@@ -72,6 +68,7 @@ fn by_lekt(stage: &mut Stage) -> io::Result<()> {
         }
         peak = peak.max(daemon.resident()?);
         in_time.extend(pulse.take());
+        // So that the daemon, not who asks, has the processor.
         std::thread::sleep(Duration::from_millis(5));
     }
     let (beside, beside_text) = p99(&in_time);
@@ -148,9 +145,7 @@ fn owe(stage: &Stage, kind: Readers, readers: usize, messages: usize) -> io::Res
     }
     let is_in = |link: &Link| link.has_heard(b"status: 100");
     posters.until(PATIENCE, |swarm| swarm.links.iter().all(is_in))?;
-    while daemon.status()?.present < count + stuck.links.len() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    daemon.wait_for_presence(count + stuck.links.len())?;
     let (before, mut peak, mut taken) = (daemon.resident()?, 0, 0);
     let text = "x".repeat(MESSAGE);
     for message in 0..messages {

@@ -41,8 +41,9 @@ pub(super) fn run(stage: &mut Stage) -> io::Result<()> {
 }
 
 /// Resident MiB when all have gone and the daemon has tidied up.
-fn settled(daemon: &Daemon, descriptors: usize) -> io::Result<f64> {
+pub(super) fn settled(daemon: &Daemon, descriptors: usize) -> io::Result<f64> {
     daemon.descriptors_at_last(descriptors)?;
+    // That it has given memory back is told by nothing else; it does so after a second at rest.
     std::thread::sleep(Duration::from_secs(3));
     Ok(mib(daemon.resident()?))
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 use socket2::SockRef;
@@ -95,6 +95,7 @@ impl Crowd {
 
     /// Lets the witness look until it sees who is there, and nobody else.
     pub(crate) fn settle(&mut self) -> io::Result<()> {
+        let began = Instant::now();
         loop {
             self.client(WITNESS)?.heartbeat(Goal::Look)?;
             while !self.turn()?.contains(&WITNESS) {}
@@ -103,6 +104,9 @@ impl Crowd {
                 || seen.as_ref().is_some_and(|seen| seen.view.is_all_but(WITNESS, &self.present))
             {
                 return Ok(());
+            }
+            if began.elapsed() > PATIENCE {
+                return Err(wrong("the witness sees others than there are"));
             }
         }
     }

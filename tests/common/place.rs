@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A directory that others may enter, and that is gone when the test is over.
@@ -27,6 +28,16 @@ impl Place {
     /// The same as text, for a command line.
     pub fn text(&self, name: &str) -> String {
         self.join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Copies a program to it that everybody can run; where it is. Another process copies it: what this one writes is open in
+    /// each child of tests beside this one until the child is a program itself, and what is open to be written cannot be run.
+    #[track_caller]
+    pub fn copy_program(&self, program: impl AsRef<Path>) -> PathBuf {
+        let copy = self.join(program.as_ref().file_name().unwrap());
+        let status = Command::new("install").args(["-m", "755"]).arg(program.as_ref()).arg(&copy).status();
+        assert!(status.unwrap().success());
+        copy
     }
 }
 

@@ -30,11 +30,17 @@ pub fn status(pid: u32, field: &str) -> String {
 
 /// Waits until the system says so. Only for what no socket or pipe can tell.
 #[track_caller]
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    eventually_within(PATIENCE, what, holds);
+}
+
+/// The same for what takes its time, which may be so long at most: the longer, the less often it is asked.
+#[track_caller]
+pub fn eventually_within(time: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < PATIENCE, "never came: {what}");
-        std::thread::park_timeout(Duration::from_millis(5));
+        assert!(start.elapsed() < time, "never came: {what}");
+        std::thread::park_timeout((time / 6000).min(Duration::from_millis(20)));
     }
 }
 
