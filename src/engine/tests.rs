@@ -167,7 +167,7 @@ impl House {
             clerks: vec![(vec!["hall"], Box::new(Herald::default()))],
             limits,
             journal: 16,
-            entrances: vec![Entrance { listener, door: Arc::new(Hall) }],
+            entrances: vec![Entrance { listener, door: Arc::new(Hall), prepare: |_| {} }],
         });
         Self { engine: engine.unwrap(), address }
     }
