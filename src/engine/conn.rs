@@ -348,7 +348,8 @@ impl Conn {
     }
 
     fn fail(&mut self, fault: Fault, now: Instant, out: &mut Output) {
-        let Fault { why, farewell, level } = fault;
+        let Fault { why, farewell, level, excess } = fault;
+        excess.into_iter().for_each(|excess| self.permit.gate().count(excess.into()));
         if level == log::Level::Debug {
             log::debug!("{} {}: {why}", self.door, self.peer);
         } else {

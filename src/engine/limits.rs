@@ -9,7 +9,7 @@ use super::HAS_COOLDOWNS;
 use super::cooldown::Cooldowns;
 use super::rations::Rations;
 use super::sources::{Source, Sources};
-use crate::session::Refusal;
+use crate::session::{Excess, Refusal};
 
 /// How many connections may be told at a time that they cannot be let in; beyond, they are closed unheard.
 const REFUSALS_AT_A_TIME: usize = 16;
@@ -74,6 +74,19 @@ pub enum Count {
     Slowed,
     /// Not read for a while, because too much waited to be sent.
     Stuffed,
+    /// Closed, because more had changed than the journal remembers.
+    Behind,
+    /// Closed, because too many letters waited.
+    Letters,
+}
+
+impl From<Excess> for Count {
+    fn from(excess: Excess) -> Self {
+        match excess {
+            Excess::Changes => Self::Behind,
+            Excess::Letters => Self::Letters,
+        }
+    }
 }
 
 /// How much of it is used.
@@ -93,7 +106,7 @@ pub struct Usage {
 
 impl Count {
     /// What each is called.
-    pub const NAMES: [&str; 9] = [
+    pub const NAMES: [&str; 11] = [
         "full",
         "per address",
         "pending per address",
@@ -103,6 +116,8 @@ impl Count {
         "gave way",
         "slowed down",
         "stuffed",
+        "behind the journal",
+        "letters",
     ];
     /// How many of them, from the first on, are refusals.
     pub const REFUSALS: usize = 6;

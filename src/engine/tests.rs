@@ -278,6 +278,7 @@ fn who_does_not_fetch_his_letters_is_closed_and_the_others_are_not() {
             let mut answer = [0; 5];
             loud.read_exact(&mut answer).unwrap();
             if answer == *b"ok 1\n" {
+                assert_eq!(house.engine.usage().counts[Count::Letters as usize], 1);
                 return;
             }
         }

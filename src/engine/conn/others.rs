@@ -8,7 +8,7 @@ use super::{Acquaintance, Conn, Stage, Turn};
 use crate::engine::task::{Mail, Reply, Returned, Toil};
 use crate::engine::{HAS_CLERKS, HAS_TOIL, OWED_LIMIT};
 use crate::roll::Member;
-use crate::session::{Answer, Ask, Caller, Effort, Event, Fault, Output, Session};
+use crate::session::{Answer, Ask, Caller, Effort, Event, Excess, Fault, Output, Session};
 
 /// How many connections have been made known to clerks: the numbers by which those know them.
 static CALLERS: AtomicU64 = AtomicU64::new(0);
@@ -95,7 +95,7 @@ impl Conn {
     pub(in crate::engine) fn overrun(&mut self, now: Instant, out: &mut Output) {
         if let Phase::Open | Phase::Resting { .. } | Phase::Asking = self.phase {
             let why = format!("it is owed more than {OWED_LIMIT} bytes of letters and does not fetch them");
-            self.abandon(Fault { level: log::Level::Info, ..Fault::silent(why) }, now, out);
+            self.abandon(Fault::excess(Excess::Letters, why), now, out);
         }
     }
 
