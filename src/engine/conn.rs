@@ -296,6 +296,7 @@ impl Conn {
     #[inline]
     fn judge(&mut self, bytes: &[u8], turn: &Turn<'_>, out: &mut Output) -> usize {
         self.behind = Behind::No;
+        let (clock, interval) = (self.clock(turn.now), self.permit.message_interval());
         let mut judged = 0;
         for _ in 0..MESSAGES_PER_TURN {
             let rest = &bytes[judged..];
@@ -304,6 +305,11 @@ impl Conn {
                 return judged;
             };
             if out.take_apart() || out.len() > turn.high_mark {
+                break;
+            }
+            // Before the message, which may have the session ask, or be away: it could not rest then.
+            if let Some(pause) = self.pace.pause(clock) {
+                self.slow_down(turn.now + pause, turn, out);
                 break;
             }
             match session.receive(turn.now, rest, &turn.view, out) {
@@ -315,7 +321,7 @@ impl Conn {
                 }
             }
             self.follow(turn.now, out);
-            self.keep_pace(turn, out);
+            self.pace.count(clock, interval);
         }
         if judged < bytes.len() {
             self.behind = Behind::Perhaps;

@@ -302,6 +302,25 @@ fn what_somebody_asked_for_does_not_count_as_letters() {
 }
 
 #[test]
+fn who_asks_something_with_each_message_has_to_keep_the_pace_like_others() {
+    on_both_engines_with(&Limits { max_messages: 10, ..Limits::unbounded(100) }, |house| {
+        for line in ["slow\n", "hello\n"] {
+            let slowed = || house.engine.usage().counts[Count::Slowed as usize];
+            let before = slowed();
+            let mut hasty = house.connect();
+            say(&mut hasty, &line.repeat(25));
+            for number in 1..=25 {
+                let toiled = format!("toiled {number}\n");
+                expect(&mut hasty, if line == "slow\n" { &toiled } else { "hello\nok 1\n" });
+            }
+            assert!(slowed() > before, "{line:?} without a pause");
+            drop(hasty);
+            wait_until("it is gone", || house.engine.usage().clients == 0);
+        }
+    });
+}
+
+#[test]
 fn a_connection_that_breaks_while_it_asks_is_gone() {
     on_both_engines(|house| {
         for _ in 0..20 {
