@@ -12,6 +12,7 @@
 
 mod others;
 mod phase;
+mod room;
 mod standing;
 
 use std::net::SocketAddr;
@@ -36,8 +37,10 @@ static NOTABLE: Seldom = Seldom::new();
 pub(super) struct Turn<'a> {
     pub(super) now: Instant,
     pub(super) view: Look<'a>,
-    /// The unsent bytes above which nothing more is judged.
+    /// What may wait to be sent or judged, in bytes.
     pub(super) high_mark: usize,
+    /// What waits to be sent already.
+    pub(super) owed: usize,
     pub(super) stage: Stage,
 }
 
@@ -190,7 +193,7 @@ impl Conn {
         rehearse(Scene::Connection);
         if self.unread.is_empty() {
             let judged = self.judge(bytes, turn, out);
-            if judged < bytes.len() {
+            if judged < bytes.len() && self.goes_on() {
                 self.unread.push(&bytes[judged..]);
             }
         } else {
@@ -281,6 +284,11 @@ impl Conn {
         self.door
     }
 
+    /// Whether what came may still be judged, now or later.
+    fn goes_on(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Resting { .. } | Phase::Asking)
+    }
+
     fn judge_unread(&mut self, turn: &Turn<'_>, out: &mut Output) {
         if self.unread.is_empty() {
             self.behind = Behind::No;
@@ -288,8 +296,10 @@ impl Conn {
         }
         let mut unread = std::mem::take(&mut self.unread);
         let judged = self.judge(unread.as_slice(), turn, out);
-        unread.consume(judged);
-        self.unread = unread;
+        if self.goes_on() {
+            unread.consume(judged);
+            self.unread = unread;
+        }
     }
 
     /// Has the session carry out whole messages at the front of `bytes`, and says how many bytes they were.
@@ -304,7 +314,7 @@ impl Conn {
             else {
                 return judged;
             };
-            if out.take_apart() || out.len() > turn.high_mark {
+            if out.take_apart() || !turn.has_room(out.len(), rest.len()) {
                 break;
             }
             // Before the message, which may have the session ask, or be away: it could not rest then.

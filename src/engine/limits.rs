@@ -33,7 +33,8 @@ pub struct Limits {
     /// For how many seconds nothing has come from a loose connection that gives way when there are as many in all as
     /// there may be; 0: none does.
     pub give_way: usize,
-    /// The unsent bytes above which a connection is not read.
+    /// The bytes that may wait to be sent to a client and, having come from it, to be judged: it is not read as long as
+    /// there would be more.
     pub high_mark: usize,
 }
 

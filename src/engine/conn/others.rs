@@ -65,18 +65,12 @@ impl Conn {
         (self.door, self.clerk.get_or_insert_with(fresh).caller)
     }
 
-    /// Takes what the clerk has to say, unasked; `owed` bytes wait to be sent already.
-    pub(in crate::engine) fn take_mail(
-        &mut self,
-        mail: Mail,
-        owed: usize,
-        turn: &Turn<'_>,
-        out: &mut Output,
-    ) {
-        let Some(letters) = &mut self.clerk else { return };
+    /// Takes what the clerk has to say, unasked.
+    pub(in crate::engine) fn take_mail(&mut self, mail: Mail, turn: &Turn<'_>, out: &mut Output) {
+        let Some(letters) = self.clerk.as_mut().filter(|_| HAS_CLERKS) else { return };
         let held: usize = letters.held.iter().map(|mail| mail.size).sum();
         // What is owed may be answers, too, which the peer has asked for: they do not count.
-        let size = letters.owed.min(owed) + held + mail.size;
+        let size = letters.owed.min(turn.owed) + held + mail.size;
         match self.phase {
             Phase::Open | Phase::Resting { .. } | Phase::Asking if size > OWED_LIMIT => {
                 self.overrun(turn.now, out);
@@ -93,7 +87,7 @@ impl Conn {
 
     /// More is owed to the peer than it fetches.
     pub(in crate::engine) fn overrun(&mut self, now: Instant, out: &mut Output) {
-        if let Phase::Open | Phase::Resting { .. } | Phase::Asking = self.phase {
+        if let (true, Phase::Open | Phase::Resting { .. } | Phase::Asking) = (HAS_CLERKS, &self.phase) {
             let why = format!("it is owed more than {OWED_LIMIT} bytes of letters and does not fetch them");
             self.abandon(Fault::excess(Excess::Letters, why), now, out);
         }

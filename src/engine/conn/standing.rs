@@ -52,15 +52,7 @@ impl Conn {
         }
     }
 
-    /// Notes that `owed` bytes wait to be sent, where it was `before` a moment ago.
-    pub(in crate::engine) fn owes(&self, before: usize, owed: usize) {
-        let gate = self.permit.gate();
-        if (before..owed).contains(&gate.limits().high_mark) {
-            gate.count(Count::Stuffed);
-        }
-    }
-
-    /// Has the connection rest if messages come too fast.
+    /// The time by which messages are counted: a clock that turns over.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "it is meant to")]
     pub(super) fn clock(&self, now: Instant) -> u32 {
