@@ -315,6 +315,16 @@ fn set_option(
     })
 }
 
+/// Has all threads take memory from one place, where the C library would set 64 MiB of address space aside for each of
+/// some of them, which are missing where there are no more. To be called before there is a second thread.
+pub(super) fn share_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it takes plain numbers. If it is refused, all is as before.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
 /// Gives memory that is free back to the system, where the C library would keep it.
 pub(super) fn give_memory_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
