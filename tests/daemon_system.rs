@@ -32,7 +32,20 @@ on_both_engines!(
     verbose_logs_more,
     rust_log_decides,
     a_reader_of_the_log_that_goes_does_not_end_it,
+    no_address_space_is_set_aside_for_threads_beside_their_stacks,
 );
+
+/// What the C library sets aside for a thread, if it is let, is 64 MiB at a time: a daemon in less than that would be
+/// missing them when it starts.
+fn no_address_space_is_set_aside_for_threads_beside_their_stacks(engine: Engine) {
+    let daemon = Daemon::start(engine, &["--loops", "2", "--workers", "1"]);
+    let mut members: Vec<Raw> = (2..=20).map(|last| Raw::joined(last, daemon.address(), 1)).collect();
+    members.iter_mut().for_each(Raw::beat);
+    members.iter_mut().for_each(|member| drop(member.take_packet()));
+    let peak = process::status(daemon.pid(), "VmPeak");
+    let peak: u64 = peak.split(' ').next().unwrap().parse().unwrap();
+    assert!(peak < 64 * 1024, "{peak} KiB on {}", engine.name());
+}
 
 /// The program at a place where everybody can run it, as nobody; none where that cannot be.
 fn as_nobody(place: &Place) -> Option<Command> {

@@ -99,6 +99,8 @@ fn a_client_that_fell_out_of_the_journal_is_closed_and_logged(engine: Engine) {
     behind.beat();
     behind.expect_gone();
     daemon.wait_for_log(&["127.0.0.3", "journal"]);
+    daemon.signal("USR1");
+    daemon.wait_for_log(&["status:", " 1 behind the journal"]);
     clock.hears_at_last(&[ip(3)], &[]);
 }
 

@@ -14,8 +14,10 @@ const DOORS: [&str; 6] = ["lekt", "fmltp", "chapp", "residue", "residue-token", 
 const TIMED: [&str; 2] = ["lekt", "fmltp"];
 /// How long one who was told may take to hang up, and what a busy machine takes beside it.
 const SLACK: Duration = Duration::from_secs(3);
-/// How long it may take until all of it has been judged.
-const JUDGED: Duration = Duration::from_secs(2);
+/// How long it may take until all of it has been judged,
+const JUDGED: Duration = Duration::from_secs(5);
+/// which shows when the daemon does nothing for so long.
+const QUIET: Duration = Duration::from_millis(250);
 
 pub(super) fn run(stage: &mut Stage) -> io::Result<()> {
     let each = stage.size.pick(2, 50);
@@ -58,7 +60,17 @@ pub(super) fn run(stage: &mut Stage) -> io::Result<()> {
         swarm.turn(Duration::from_millis(10))?;
     }
     // It is judged once, when it comes; this is about what it costs from then on.
-    swarm.until(JUDGED, |_| false)?;
+    let comes = Instant::now();
+    loop {
+        let used = daemon.processor_time()?;
+        swarm.until(QUIET, |_| false)?;
+        let idles = daemon.processor_time()?.saturating_sub(used) < Duration::from_millis(1);
+        if idles || comes.elapsed() > JUDGED {
+            break;
+        }
+    }
+    let came = comes.elapsed();
+    stage.tells("until what has come is judged", format!("{:.1} s", came.as_secs_f64()));
     let held = total - swarm.ended;
     let watched = stage.size.pick(Duration::from_millis(500), Duration::from_secs(5));
     let (used, watch) = (daemon.processor_time()?, Instant::now());

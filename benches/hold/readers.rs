@@ -18,6 +18,8 @@ use crate::support::{bytes, wrong};
 const OWED: usize = 64 << 20;
 /// The high mark, as by default.
 const HIGH_MARK: u64 = 65_536;
+/// What chapp may owe a client in letters, by its page.
+const LETTERS: u64 = 1 << 20;
 /// The first number of a reader.
 const FIRST: u32 = 100_000;
 /// How long a posted message is.
@@ -75,10 +77,11 @@ fn by_lekt(stage: &mut Stage) -> io::Result<()> {
     pulse.finish()?;
     let asked: usize = sent.iter().map(|sent| sent / bytes::PACKET * bytes::BLOCK).sum();
     let grown = peak.saturating_sub(before);
-    let bound = HIGH_MARK * readers as u64;
     let wanted = mib((each * readers / bytes::PACKET * bytes::BLOCK) as u64);
     stage.tells("lekt: answers asked for", format!("{:.1} of {wanted:.1} MiB were taken", mib(asked as u64)));
-    memory(stage, "lekt: memory grows", grown, bound, readers);
+    let bar = bar(HIGH_MARK, readers, "high mark");
+    let figure = format!("{:.1} MiB", mib(grown));
+    stage.holds("lekt: memory grows", figure, &bar, grown <= HIGH_MARK * readers as u64);
     let figure = format!("{beside_text} beside {idle_text}");
     stage.holds("lekt: p99 of others", figure, "under twice its idle value", beside < 2.0 * idle);
     let logged = daemon.logged("no heartbeat");
@@ -105,7 +108,8 @@ struct Posted {
     closed: usize,
 }
 
-/// Messages that others post: by its own page, a reader is closed when it is owed more than 1 MiB.
+/// Messages that others post: by its own page, a reader is closed when it is owed more than 1 MiB, so that the mark of
+/// this door is that and the high mark. What that is of the high mark alone stands beside it.
 fn by_chapp(stage: &mut Stage) -> io::Result<()> {
     let (few, many, owed) = stage.size.pick((2, 4, 4 << 20), (32, 100, OWED));
     for readers in [many, few] {
@@ -116,10 +120,10 @@ fn by_chapp(stage: &mut Stage) -> io::Result<()> {
         let figure = format!("{} of {messages}", stuck.taken);
         stage.exact(&format!("{label}: posts taken"), figure, "all", stuck.taken == messages);
         let grown = stuck.grown.saturating_sub(absent.grown);
-        memory(stage, &format!("{label}: memory grows"), grown, HIGH_MARK * readers as u64, readers);
-        let bound = ((1 << 20) + HIGH_MARK) * readers as u64;
-        let bar = format!("{:.1} MiB: {readers} x 1 MiB more", mib(bound));
-        stage.holds(&format!("{label}: by its page"), format!("{:.1} MiB", mib(grown)), &bar, grown <= bound);
+        let mark = LETTERS + HIGH_MARK;
+        let figure = format!("{:.1} MiB: high mark x {}", mib(grown), grown / (HIGH_MARK * readers as u64));
+        let bar = bar(mark, readers, "high mark and letters");
+        stage.holds(&format!("{label}: memory grows"), figure, &bar, grown <= mark * readers as u64);
         stage.tells(&format!("{label}: closed for it, cause logged"), format!("{}", stuck.closed));
         stage.sum(stuck.taken as u64);
     }
@@ -170,7 +174,6 @@ fn introduction(name: &str) -> String {
     format!("INTRODUCE\t{name}->server\\\nID:0\\\n\\\n")
 }
 
-fn memory(stage: &mut Stage, what: &str, grown: u64, bound: u64, readers: usize) {
-    let bar = format!("{:.1} MiB: {readers} x high mark", mib(bound));
-    stage.holds(what, format!("{:.1} MiB", mib(grown)), &bar, grown <= bound);
+fn bar(mark: u64, readers: usize, name: &str) -> String {
+    format!("{:.1} MiB: {readers} x {name}", mib(mark * readers as u64))
 }

@@ -19,7 +19,9 @@ use super::wire::Status;
 use super::wire::request::{Complaint, Request};
 use super::wire::told::{self, Outcome};
 use crate::roll::{Applicant, Member};
-use crate::session::{Answer, Ask, Door, Event, Fault, Output, Paper, Refusal, Session, Standing, View};
+use crate::session::{
+    Answer, Ask, Door, Event, Excess, Fault, Output, Paper, Refusal, Session, Standing, View,
+};
 use hearing::{Heard, Hearing, Manner};
 use outbox::{Kind, Outbox, Overfull, WAITING_LIMIT};
 use question::Asker;
@@ -420,7 +422,7 @@ fn ours(why: &'static str) -> Fault {
 
 fn overfull() -> Fault {
     let why = format!("more than {WAITING_LIMIT} bytes wait to be said to it");
-    Fault { level: log::Level::Info, ..Fault::silent(why) }
+    Fault::excess(Excess::Letters, why)
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ pub(super) fn open(doors: &Doors) -> Result<Vec<Opened>, Failure> {
     let settings = settings(doors, &listening);
     let opened = |one: Listening| {
         let door = door::open(one.kind, &settings);
-        let entrance = Entrance { listener: one.listener, door };
+        let entrance = Entrance { listener: one.listener, door, prepare: system::spread_questions };
         Opened { entrance, kind: one.kind, address: one.address, origin: one.origin }
     };
     Ok(listening.into_iter().map(opened).collect())

@@ -78,6 +78,7 @@ impl Failure {
 /// Runs `rollcalld` with these arguments, the program's name not among them.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     panics::end_with_the_first();
+    system::share_memory();
     let outcome = options::parse(arguments).and_then(|command| match command {
         options::Command::Print(text) => {
             run::say(&text);

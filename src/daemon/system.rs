@@ -13,7 +13,10 @@ use std::os::fd::AsRawFd;
 use std::os::fd::FromRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+use mio::net::TcpStream;
 
 /// The priority of slow work: a tenth of what others get where all want to run, so that logins still come about on a
 /// machine that is busy with something else.
@@ -252,10 +255,14 @@ pub(super) fn listens(socket: &impl AsRawFd) -> bool {
 }
 
 /// When a silent connection is asked for the first time whether its peer is still there, in seconds.
-const KEEPALIVE_IDLE: libc::c_int = 30;
+const KEEPALIVE_IDLE: libc::c_int = 20;
+/// Over how many seconds from then on this is spread: where thousands are silent, to ask all of them at once would be more
+/// than the queues on the way take, and who is not heard three times is taken for gone.
+const KEEPALIVE_SPREAD: u32 = 8;
 /// How often it is asked then, in seconds.
 const KEEPALIVE_INTERVAL: libc::c_int = 10;
-/// How many questions without an answer end it: a minute after its last sign of life.
+/// How many questions without an answer end it: at most a minute after its last sign of life, though the system may be two
+/// seconds late with the first question, and a quarter of one with each other.
 const KEEPALIVE_PROBES: libc::c_int = 3;
 
 /// Prepares connections that are accepted here, which inherit it, so that it costs them no system call: they send
@@ -271,11 +278,25 @@ pub(super) fn prepare_connections(listener: &impl AsRawFd) -> io::Result<()> {
     all.into_iter().try_for_each(|(level, option, value)| set_option(listener, level, option, value))
 }
 
-/// How long something that was sent may go unanswered by the other machine, in milliseconds: it would be a quarter
-/// of an hour, and meanwhile it is not asked whether it is there.
-const UNANSWERED: libc::c_int = 60_000;
+/// Has a connection that was accepted be asked at a time of its own.
+pub(super) fn spread_questions(connection: &TcpStream) {
+    static MET: AtomicU32 = AtomicU32::new(0);
+    let idle = keepalive_idle(MET.fetch_add(1, Ordering::Relaxed));
+    // What it has inherited does as well.
+    let _ = set_option(connection, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, idle);
+}
 
-/// Has connections that are accepted here end when what they sent goes unanswered for a minute: for doors whose
+/// When the connection of this number is asked for the first time.
+fn keepalive_idle(number: u32) -> libc::c_int {
+    KEEPALIVE_IDLE + (number % KEEPALIVE_SPREAD).cast_signed()
+}
+
+/// How long something that was sent may go unanswered by the other machine, in milliseconds: it would be a quarter of an
+/// hour, and meanwhile it is not asked whether it is there. Where this is set, it says as well how long questions may, in
+/// place of their number: that makes three of them, whenever the first one is.
+const UNANSWERED: libc::c_int = 50_000;
+
+/// Has connections that are accepted here end when what they sent goes unanswered for so long: for doors whose
 /// clients may be silent for as long as they like.
 pub(super) fn give_up_the_dead(listener: &impl AsRawFd) -> io::Result<()> {
     set_option(listener, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, UNANSWERED)
@@ -292,6 +313,16 @@ fn set_option(
         let length = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or_default();
         libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), length)
     })
+}
+
+/// Has all threads take memory from one place, where the C library would set 64 MiB of address space aside for each of
+/// some of them, which are missing where there are no more. To be called before there is a second thread.
+pub(super) fn share_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it takes plain numbers. If it is refused, all is as before.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
 }
 
 /// Gives memory that is free back to the system, where the C library would keep it.
@@ -403,13 +434,37 @@ mod tests {
         let table = [
             (libc::IPPROTO_TCP, libc::TCP_NODELAY, 1),
             (libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1),
-            (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, 30),
+            (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, 20),
             (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, 10),
             (libc::IPPROTO_TCP, libc::TCP_KEEPCNT, 3),
-            (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 60_000),
+            (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 50_000),
         ];
         for (level, name, expected) in table {
             assert_eq!(option(&connection, level, name), expected, "option {name} of level {level}");
+        }
+        connection.set_nonblocking(true).unwrap();
+        let connection = TcpStream::from_std(connection);
+        let mut asked: Vec<_> = std::iter::repeat_with(|| {
+            spread_questions(&connection);
+            option(&connection, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE)
+        })
+        .take(8)
+        .collect();
+        asked.sort_unstable();
+        assert_eq!(asked, [20, 21, 22, 23, 24, 25, 26, 27]);
+    }
+
+    #[test]
+    fn whoever_says_nothing_is_asked_three_times_and_gone_within_a_minute() {
+        // How late the system may be with the first question, and with each other, in milliseconds: its timers are the
+        // coarser the longer they are.
+        for (first, other) in [(0, 0), (2_048, 256), (640, 640), (512, 512)] {
+            for idle in (0..KEEPALIVE_SPREAD).map(keepalive_idle) {
+                let asked = |times| idle * 1000 + first + times * (KEEPALIVE_INTERVAL * 1000 + other);
+                assert!(asked(KEEPALIVE_PROBES - 1) < UNANSWERED, "the third question is asked: {idle} s");
+                let end = asked(KEEPALIVE_PROBES);
+                assert!((UNANSWERED..60_000).contains(&end), "{idle} s: {end} ms");
+            }
         }
     }
 }

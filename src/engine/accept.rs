@@ -39,6 +39,8 @@ pub struct Entrance {
     pub listener: TcpListener,
     /// Which sessions they get.
     pub door: Arc<dyn Door>,
+    /// What is done to each connection that is accepted.
+    pub prepare: fn(&TcpStream),
 }
 
 /// All entrances of the house.
@@ -233,6 +235,7 @@ impl Acceptor {
 
 impl Entrance {
     fn meet(&self, stream: TcpStream, peer: SocketAddr) -> Visitor<TcpStream> {
+        (self.prepare)(&stream);
         Visitor::new(stream, peer, Arc::clone(&self.door))
     }
 }

@@ -12,6 +12,7 @@
 
 mod others;
 mod phase;
+mod room;
 mod standing;
 
 use std::net::SocketAddr;
@@ -36,8 +37,10 @@ static NOTABLE: Seldom = Seldom::new();
 pub(super) struct Turn<'a> {
     pub(super) now: Instant,
     pub(super) view: Look<'a>,
-    /// The unsent bytes above which nothing more is judged.
+    /// What may wait to be sent or judged, in bytes.
     pub(super) high_mark: usize,
+    /// What waits to be sent already.
+    pub(super) owed: usize,
     pub(super) stage: Stage,
 }
 
@@ -190,7 +193,7 @@ impl Conn {
         rehearse(Scene::Connection);
         if self.unread.is_empty() {
             let judged = self.judge(bytes, turn, out);
-            if judged < bytes.len() {
+            if judged < bytes.len() && self.goes_on() {
                 self.unread.push(&bytes[judged..]);
             }
         } else {
@@ -284,6 +287,11 @@ impl Conn {
         self.door
     }
 
+    /// Whether what came may still be judged, now or later.
+    fn goes_on(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Resting { .. } | Phase::Asking)
+    }
+
     fn judge_unread(&mut self, turn: &Turn<'_>, out: &mut Output) {
         if self.unread.is_empty() {
             self.behind = Behind::No;
@@ -291,14 +299,17 @@ impl Conn {
         }
         let mut unread = std::mem::take(&mut self.unread);
         let judged = self.judge(unread.as_slice(), turn, out);
-        unread.consume(judged);
-        self.unread = unread;
+        if self.goes_on() {
+            unread.consume(judged);
+            self.unread = unread;
+        }
     }
 
     /// Has the session carry out whole messages at the front of `bytes`, and says how many bytes they were.
     #[inline]
     fn judge(&mut self, bytes: &[u8], turn: &Turn<'_>, out: &mut Output) -> usize {
         self.behind = Behind::No;
+        let (clock, interval) = (self.clock(turn.now), self.permit.message_interval());
         let mut judged = 0;
         for _ in 0..MESSAGES_PER_TURN {
             let rest = &bytes[judged..];
@@ -306,7 +317,12 @@ impl Conn {
             else {
                 return judged;
             };
-            if out.take_apart() || out.len() > turn.high_mark {
+            if out.take_apart() || !turn.has_room(out.len(), rest.len()) {
+                break;
+            }
+            // Before the message, which may have the session ask, or be away: it could not rest then.
+            if let Some(pause) = self.pace.pause(clock) {
+                self.slow_down(turn.now + pause, turn, out);
                 break;
             }
             match session.receive(turn.now, rest, &turn.view, out) {
@@ -318,7 +334,7 @@ impl Conn {
                 }
             }
             self.follow(turn, out);
-            self.keep_pace(turn, out);
+            self.pace.count(clock, interval);
         }
         if judged < bytes.len() {
             self.behind = Behind::Perhaps;
@@ -351,7 +367,8 @@ impl Conn {
     }
 
     fn fail(&mut self, fault: Fault, turn: &Turn<'_>, out: &mut Output) {
-        let Fault { why, farewell, level } = fault;
+        let Fault { why, farewell, level, excess } = fault;
+        excess.into_iter().for_each(|excess| self.permit.gate().count(excess.into()));
         if level == log::Level::Debug {
             log::debug!("{} {}: {why}", self.door, self.peer);
         } else {

@@ -9,7 +9,7 @@ use super::HAS_COOLDOWNS;
 use super::cooldown::Cooldowns;
 use super::rations::Rations;
 use super::sources::{Source, Sources};
-use crate::session::Refusal;
+use crate::session::{Excess, Refusal};
 
 /// How many connections may be told at a time that they cannot be let in, and stay until they have heard it; beyond, they
 /// are told and closed at once.
@@ -34,7 +34,8 @@ pub struct Limits {
     /// For how many seconds nothing has come from a loose connection that gives way when there are as many in all as
     /// there may be; 0: none does.
     pub give_way: usize,
-    /// The unsent bytes above which a connection is not read.
+    /// The bytes that may wait to be sent to a client and, having come from it, to be judged: it is not read as long as
+    /// there would be more.
     pub high_mark: usize,
 }
 
@@ -75,6 +76,19 @@ pub enum Count {
     Slowed,
     /// Not read for a while, because too much waited to be sent.
     Stuffed,
+    /// Closed, because more had changed than the journal remembers.
+    Behind,
+    /// Closed, because too many letters waited.
+    Letters,
+}
+
+impl From<Excess> for Count {
+    fn from(excess: Excess) -> Self {
+        match excess {
+            Excess::Changes => Self::Behind,
+            Excess::Letters => Self::Letters,
+        }
+    }
 }
 
 /// How much of it is used.
@@ -94,7 +108,7 @@ pub struct Usage {
 
 impl Count {
     /// What each is called.
-    pub const NAMES: [&str; 9] = [
+    pub const NAMES: [&str; 11] = [
         "full",
         "per address",
         "pending per address",
@@ -104,6 +118,8 @@ impl Count {
         "gave way",
         "slowed down",
         "stuffed",
+        "behind the journal",
+        "letters",
     ];
     /// How many of them, from the first on, are refusals.
     pub const REFUSALS: usize = 6;

@@ -7,6 +7,8 @@ use std::time::Duration;
 const BURST: u32 = 2_000_000;
 /// The longest that one message may count for.
 const LONGEST: u32 = 1_000_000;
+/// The most that is ever counted: nothing is taken that would be more.
+const MOST: u32 = BURST + LONGEST;
 /// A pause is so much longer than it has to be, because one that is over at once is not worth it.
 const WORTHWHILE: u32 = 10_000;
 
@@ -19,18 +21,26 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Counts one message, each of which is one in `interval` microseconds, at most a second; 0: as many as anybody
-    /// wants. If that was one too many: how long to pause.
+    /// How long to pause before the next message is taken; none: it may come at once.
     #[inline]
-    pub(super) fn count(&mut self, clock: u32, interval: u32) -> Option<Duration> {
-        if interval == 0 {
-            return None;
-        }
+    pub(super) fn pause(self, clock: u32) -> Option<Duration> {
+        let excess = self.ahead(clock).checked_sub(BURST).filter(|&excess| excess > 0)?;
+        Some(Duration::from_micros((excess + WORTHWHILE).into()))
+    }
+
+    /// Counts one message, each of which is one in `interval` microseconds, at most a second; 0: as many as anybody
+    /// wants.
+    #[inline]
+    pub(super) fn count(&mut self, clock: u32, interval: u32) {
+        let ahead = self.ahead(clock) + interval.min(LONGEST);
+        self.restored = clock.wrapping_add(ahead.min(MOST));
+    }
+
+    #[inline]
+    fn ahead(self, clock: u32) -> u32 {
         let ahead = self.restored.wrapping_sub(clock);
         // What is longer ago looks as if it were far ahead.
-        let ahead = if ahead > BURST + LONGEST { 0 } else { ahead } + interval.min(LONGEST);
-        self.restored = clock.wrapping_add(ahead);
-        (ahead > BURST).then(|| Duration::from_micros((ahead - BURST + WORTHWHILE).into()))
+        if ahead > MOST { 0 } else { ahead }
     }
 }
 
@@ -44,10 +54,14 @@ mod tests {
     fn in_seconds(pace: &mut Pace, start: u32, seconds: u64, interval: u32) -> u64 {
         let (mut count, mut passed) = (0, 0);
         while passed < seconds * u64::from(SECOND) {
-            count += 1;
             let now = start.wrapping_add(u32::try_from(passed).unwrap());
-            let pause = pace.count(now, interval).unwrap_or_default();
-            passed += u64::try_from(pause.as_micros()).unwrap();
+            match pace.pause(now) {
+                Some(pause) => passed += u64::try_from(pause.as_micros()).unwrap(),
+                None => {
+                    pace.count(now, interval);
+                    count += 1;
+                }
+            }
         }
         count
     }
@@ -71,17 +85,35 @@ mod tests {
         let mut pace = Pace::default();
         // Five hours, in which the clock turns over four times.
         for number in 0..18_000_u32 {
-            assert_eq!(pace.count(number.wrapping_mul(SECOND), 500), None);
+            assert_eq!(pace.pause(number.wrapping_mul(SECOND)), None);
+            pace.count(number.wrapping_mul(SECOND), 500);
         }
     }
 
     #[test]
     fn what_was_saved_up_comes_back() {
         let mut pace = Pace::default();
-        assert!((0..4_000).all(|_| pace.count(0, 500).is_none()));
-        assert_eq!(pace.count(0, 500), Some(Duration::from_micros(10_500)));
-        assert!((0..2_000).all(|_| pace.count(SECOND + 500, 500).is_none()));
-        assert!(pace.count(SECOND + 500, 500).is_some());
-        assert!((0..10_000).all(|_| pace.count(SECOND, 0).is_none()), "without limit");
+        let mut takes = |count: usize, clock: u32| {
+            (0..count).all(|_| {
+                let is_free = pace.pause(clock).is_none();
+                pace.count(clock, 500);
+                is_free
+            })
+        };
+        assert!(takes(4_001, 0) && !takes(1, 0));
+        assert!(takes(2_000, SECOND + 1_000) && !takes(1, SECOND + 500));
+        let mut free = Pace::default();
+        (0..10_000).for_each(|_| free.count(SECOND, 0));
+        assert_eq!(free.pause(SECOND), None, "without limit");
+    }
+
+    #[test]
+    fn who_goes_on_in_spite_of_it_is_never_taken_for_somebody_who_was_silent() {
+        let mut pace = Pace::default();
+        for _ in 0..100_000 {
+            pace.count(0, 500);
+        }
+        assert_eq!(pace.pause(0), Some(Duration::from_micros((LONGEST + WORTHWHILE).into())));
+        assert_eq!(pace.pause(LONGEST), None);
     }
 }

@@ -36,6 +36,7 @@ impl Published {
 }
 
 /// What a session sees during one turn.
+#[derive(Clone, Copy)]
 pub(super) struct Look<'a> {
     published: &'a Published,
     unix_time: i64,

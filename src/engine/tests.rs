@@ -180,7 +180,7 @@ impl House {
             clerks: vec![(vec!["hall"], Box::new(Herald::default()))],
             limits,
             journal: 16,
-            entrances: vec![Entrance { listener, door: Arc::new(Hall { standing }) }],
+            entrances: vec![Entrance { listener, door: Arc::new(Hall { standing }), prepare: |_| {} }],
         });
         Self { engine: engine.unwrap(), address }
     }
@@ -291,6 +291,7 @@ fn who_does_not_fetch_his_letters_is_closed_and_the_others_are_not() {
             let mut answer = [0; 5];
             loud.read_exact(&mut answer).unwrap();
             if answer == *b"ok 1\n" {
+                assert_eq!(house.engine.usage().counts[Count::Letters as usize], 1);
                 return;
             }
         }
@@ -310,6 +311,25 @@ fn what_somebody_asked_for_does_not_count_as_letters() {
         let mut rest = vec![0; BIG - 1];
         slow.read_exact(&mut rest).unwrap();
         expect(&mut slow, "hello\n");
+    });
+}
+
+#[test]
+fn who_asks_something_with_each_message_has_to_keep_the_pace_like_others() {
+    on_both_engines_with(&Limits { max_messages: 10, ..Limits::unbounded(100) }, |house| {
+        for line in ["slow\n", "hello\n"] {
+            let slowed = || house.engine.usage().counts[Count::Slowed as usize];
+            let before = slowed();
+            let mut hasty = house.connect();
+            say(&mut hasty, &line.repeat(25));
+            for number in 1..=25 {
+                let toiled = format!("toiled {number}\n");
+                expect(&mut hasty, if line == "slow\n" { &toiled } else { "hello\nok 1\n" });
+            }
+            assert!(slowed() > before, "{line:?} without a pause");
+            drop(hasty);
+            wait_until("it is gone", || house.engine.usage().clients == 0);
+        }
     });
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::wire::{self, BLOCK_LIMIT, Block, BlockKind, Header, KnownMethods, Method, Object, Version, kind};
 use crate::roll::{Applicant, Forgotten, Listing, Member, Roll, Sequence};
-use crate::session::{Answer, Ask, Door, Event, Fault, Output, Refusal, Session, Standing, View};
+use crate::session::{Answer, Ask, Door, Event, Excess, Fault, Output, Refusal, Session, Standing, View};
 use crate::wire::{Problem, Reader, WireError};
 
 /// What can be set.
@@ -329,9 +329,9 @@ fn answer(
         };
         *told = Some(roll.sequence());
     });
-    outcome.map_err(|Forgotten| Fault {
-        level: log::Level::Info,
-        ..Fault::silent("more has changed since its last heartbeat than the journal remembers")
+    outcome.map_err(|Forgotten| {
+        let why = "more has changed since its last heartbeat than the journal remembers";
+        Fault::excess(Excess::Changes, why)
     })
 }
 

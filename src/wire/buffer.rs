@@ -35,6 +35,11 @@ impl Buffer {
         &self.bytes
     }
 
+    /// How many bytes are there.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// True if nothing is there.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()

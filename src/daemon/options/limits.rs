@@ -73,7 +73,7 @@ static LIMITS: &[Limit] = &[
     },
     Limit {
         name: "high-mark",
-        help: "unsent bytes above which a client is not read, 1024 to 1073741824 (default 65536)",
+        help: "bytes that may wait for a client that does not read, 1024 to 1073741824 (default 65536)",
         unit: "BYTES",
         range: 1024..=1 << 30,
         default: 65_536,

@@ -8,7 +8,7 @@ use super::{Acquaintance, Conn, Stage, Turn};
 use crate::engine::task::{Mail, Reply, Returned, Toil};
 use crate::engine::{HAS_CLERKS, HAS_TOIL, OWED_LIMIT};
 use crate::roll::Member;
-use crate::session::{Answer, Ask, Caller, Effort, Event, Fault, Output, Session};
+use crate::session::{Answer, Ask, Caller, Effort, Event, Excess, Fault, Output, Session};
 
 /// How many connections have been made known to clerks: the numbers by which those know them.
 static CALLERS: AtomicU64 = AtomicU64::new(0);
@@ -65,18 +65,12 @@ impl Conn {
         (self.door, self.clerk.get_or_insert_with(fresh).caller)
     }
 
-    /// Takes what the clerk has to say, unasked; `owed` bytes wait to be sent already.
-    pub(in crate::engine) fn take_mail(
-        &mut self,
-        mail: Mail,
-        owed: usize,
-        turn: &Turn<'_>,
-        out: &mut Output,
-    ) {
-        let Some(letters) = &mut self.clerk else { return };
+    /// Takes what the clerk has to say, unasked.
+    pub(in crate::engine) fn take_mail(&mut self, mail: Mail, turn: &Turn<'_>, out: &mut Output) {
+        let Some(letters) = self.clerk.as_mut().filter(|_| HAS_CLERKS) else { return };
         let held: usize = letters.held.iter().map(|mail| mail.size).sum();
         // What is owed may be answers, too, which the peer has asked for: they do not count.
-        let size = letters.owed.min(owed) + held + mail.size;
+        let size = letters.owed.min(turn.owed) + held + mail.size;
         match self.phase {
             Phase::Open | Phase::Resting { .. } | Phase::Asking if size > OWED_LIMIT => {
                 self.overrun(turn, out);
@@ -93,9 +87,9 @@ impl Conn {
 
     /// More is owed to the peer than it fetches.
     pub(in crate::engine) fn overrun(&mut self, turn: &Turn<'_>, out: &mut Output) {
-        if let Phase::Open | Phase::Resting { .. } | Phase::Asking = self.phase {
+        if let (true, Phase::Open | Phase::Resting { .. } | Phase::Asking) = (HAS_CLERKS, &self.phase) {
             let why = format!("it is owed more than {OWED_LIMIT} bytes of letters and does not fetch them");
-            self.abandon(Fault { level: log::Level::Info, ..Fault::silent(why) }, turn, out);
+            self.abandon(Fault::excess(Excess::Letters, why), turn, out);
         }
     }
 

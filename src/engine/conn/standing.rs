@@ -52,27 +52,16 @@ impl Conn {
         }
     }
 
-    /// Notes that `owed` bytes wait to be sent, where it was `before` a moment ago.
-    pub(in crate::engine) fn owes(&self, before: usize, owed: usize) {
-        let gate = self.permit.gate();
-        if (before..owed).contains(&gate.limits().high_mark) {
-            gate.count(Count::Stuffed);
-        }
-    }
-
-    /// Has the connection rest if messages come too fast.
+    /// The time by which messages are counted: a clock that turns over.
     #[inline]
-    pub(super) fn keep_pace(&mut self, turn: &Turn<'_>, out: &mut Output) {
-        // The pace goes by a clock that turns over.
-        #[expect(clippy::cast_possible_truncation, reason = "it is meant to")]
-        let clock = self.permit.gate().clock(turn.now) as u32;
-        if let Some(pause) = self.pace.count(clock, self.permit.message_interval()) {
-            self.slow_down(turn.now + pause, turn, out);
-        }
+    #[expect(clippy::cast_possible_truncation, reason = "it is meant to")]
+    pub(super) fn clock(&self, now: Instant) -> u32 {
+        self.permit.gate().clock(now) as u32
     }
 
+    /// Has the connection rest because messages come too fast.
     #[cold]
-    fn slow_down(&mut self, until: Instant, turn: &Turn<'_>, out: &mut Output) {
+    pub(super) fn slow_down(&mut self, until: Instant, turn: &Turn<'_>, out: &mut Output) {
         // The session's own deadline is not looked at meanwhile.
         self.handle(Event::Tick, turn, out);
         if let Phase::Open = self.phase {

@@ -131,12 +131,13 @@ impl<S: Socket> Link<S> {
     /// Does the next thing that can be done, and leaves in `out` what comes of it.
     #[inline]
     pub(super) fn step(&mut self, buffer: &mut [u8], turn: &Turn<'_>, out: &mut Output) -> Step {
+        let turn = &turn.owing(self.backlog.held());
         match self.conn.wants() {
-            Wants::Turn if self.backlog.len() <= turn.high_mark => {
+            Wants::Turn if self.conn.may_go_on(turn) => {
                 self.conn.resume(turn, out);
                 Step::Done
             }
-            Wants::Bytes if self.backlog.len() <= turn.high_mark => self.read(buffer, turn, out),
+            Wants::Bytes if self.conn.may_read(turn) => self.read(buffer, turn, out),
             Wants::Discard => self.read(buffer, turn, out),
             Wants::Flush if self.backlog.is_empty() => {
                 if self.conn.sent_all(turn.now) {
@@ -153,12 +154,13 @@ impl<S: Socket> Link<S> {
     /// Sends what is in `out`.
     #[inline]
     pub(super) fn send(&mut self, out: &Output) {
-        let before = self.backlog.len();
+        let before = self.backlog.held();
         if let Err(error) = self.backlog.send(out, &mut self.stream) {
             self.conn.broken(&error);
         }
-        if self.backlog.len() > before {
-            self.conn.owes(before, self.backlog.len());
+        let held = self.backlog.held();
+        if held > before {
+            self.conn.owes(before, held);
         }
     }
 
@@ -174,6 +176,8 @@ impl<S: Socket> Link<S> {
         if self.readable == Readable::No {
             return Step::Idle;
         }
+        let portion = turn.portion().min(buffer.len());
+        let buffer = &mut buffer[..portion];
         match self.stream.read(buffer) {
             Ok(0) => {
                 self.readable = Readable::No;

@@ -102,7 +102,7 @@ impl Loop<TcpStream> {
                 Err(error) => panic!("cannot poll: {error}"),
             }
             let (now, view) = (Instant::now(), Look::now(&published));
-            let mut turn = Turn { now, view, high_mark, stage: self.stage };
+            let mut turn = Turn { now, view, high_mark, owed: 0, stage: self.stage };
             self.serve_all(&events, &turn);
             self.conclude(&mut turn);
         }
@@ -282,9 +282,10 @@ impl<S: Socket> Loop<S> {
         }
         let Some(slot) = self.slots.find(name) else { return };
         let Some(link) = self.slots.at(slot) else { return };
+        let its_turn = turn.owing(link.backlog.held());
         match parcel {
-            Parcel::Reply(reply) => link.conn.take_reply(reply, turn, &mut self.out),
-            Parcel::Mail(mail) => link.conn.take_mail(mail, link.backlog.len(), turn, &mut self.out),
+            Parcel::Reply(reply) => link.conn.take_reply(reply, &its_turn, &mut self.out),
+            Parcel::Mail(mail) => link.conn.take_mail(mail, &its_turn, &mut self.out),
         }
         self.pass_on(slot);
         self.turn(slot, turn);
@@ -405,7 +406,7 @@ impl<S: Socket> Loop<S> {
                 link.suspect();
                 self.turn(slot, turn);
                 let Some(link) = self.slots.at(slot) else { continue };
-                link.conn.tick(turn, &mut self.out);
+                link.conn.tick(&turn.owing(link.backlog.held()), &mut self.out);
                 self.pass_on(slot);
                 self.turn(slot, turn);
             }

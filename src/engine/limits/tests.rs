@@ -29,7 +29,8 @@ fn a_full_server_takes_the_next_when_one_leaves() {
     inside.pop();
     let last = admit(&gate, address);
     assert_eq!(outcome(&last), "welcome");
-    let counts = [1, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mut counts = [0; Count::NAMES.len()];
+    counts[Count::Full as usize] = 1;
     assert_eq!(gate.usage(), Usage { clients: 2, max_clients: 2, pending: 2, welcomed: 3, counts });
     assert_eq!(gate.usage().refused(), 1);
 }

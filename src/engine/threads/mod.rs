@@ -208,8 +208,8 @@ impl Attendant {
     fn with_conn(&mut self, act: impl FnOnce(&mut Conn, &Turn<'_>, &mut Output)) {
         let house = &self.shared.house;
         let view = Look::now(&house.published);
-        let turn =
-            Turn { now: Instant::now(), view, high_mark: house.gate.limits().high_mark, stage: self.stage };
+        let (high_mark, owed) = (house.gate.limits().high_mark, self.backlog.held());
+        let turn = Turn { now: Instant::now(), view, high_mark, owed, stage: self.stage };
         act(&mut self.conn, &turn, &mut self.out);
         self.seat.show(self.conn.standing());
     }
@@ -222,10 +222,9 @@ impl Attendant {
     }
 
     fn unpack(&mut self, found: Found) {
-        let owed = self.backlog.len();
         self.with_conn(|conn, turn, out| match found {
             Found::Parcel(Parcel::Reply(reply)) => conn.take_reply(reply, turn, out),
-            Found::Parcel(Parcel::Mail(mail)) => conn.take_mail(mail, owed, turn, out),
+            Found::Parcel(Parcel::Mail(mail)) => conn.take_mail(mail, turn, out),
             Found::Overrun => conn.overrun(turn, out),
         });
     }
@@ -240,11 +239,11 @@ impl Attendant {
             task.into_iter().for_each(|task| self.shared.house.workers.put(task));
         }
         self.part();
-        let before = self.backlog.len();
+        let before = self.backlog.held();
         if let Err(error) = self.backlog.send(&self.out, &mut &self.seat.stream) {
             self.conn.broken(&error);
         }
-        self.conn.owes(before, self.backlog.len());
+        self.conn.owes(before, self.backlog.held());
         self.out.clear(KEEP);
     }
 

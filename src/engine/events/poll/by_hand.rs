@@ -42,7 +42,8 @@ impl<S: Socket> Loop<S> {
     pub(in crate::engine) fn round(&mut self, told: Vec<Told<S>>, now: Instant, unix_time: i64) {
         let published = self.house.published.clone();
         let view = Look::at(&published, unix_time);
-        let mut turn = Turn { now, view, high_mark: self.house.gate.limits().high_mark, stage: self.stage };
+        let high_mark = self.house.gate.limits().high_mark;
+        let mut turn = Turn { now, view, high_mark, owed: 0, stage: self.stage };
         let (mut visitors, unfinished) = (Vec::new(), self.unfinished());
         for what in told {
             match what {
