@@ -21,7 +21,7 @@ const WAITING_LIMIT: usize = 4096;
 /// How many cases he deals with in one go: enough that a thousand who come at once share what is slow about it.
 const BATCH_LIMIT: usize = 1024;
 /// How often he is told that it is time again while nobody comes.
-const IDLE: Duration = Duration::from_secs(1);
+const IDLE: Duration = Duration::from_millis(500);
 
 /// Gives the clerk of a door a thread, and says how he is reached. What he changes about the roll goes along `roll`.
 pub(super) fn open(door: &'static str, clerk: Box<dyn Clerk>, roll: Way, vigil: Vigil) -> io::Result<Way> {
