@@ -66,10 +66,10 @@ impl Cast {
             uptime: Duration::from_secs(days * 86_400),
             journal: [4096, 4096, 4][random.below(3)],
         };
-        match random.below(12) {
+        match random.below(24) {
             0 | 1 => Self { residue: 1 + random.below(2), ..cast },
             2 => {
-                let (manner, length) = (Manner::Slow, 2 * SLOW_PACE * cast.length);
+                let (manner, length) = (Manner::Slow, SLOW_PACE * cast.length);
                 Self { manner, length, lekt: 0, chapp: 0, fmltp: 0, residue: 1 + random.below(4), ..cast }
             }
             _ => cast,

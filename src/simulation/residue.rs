@@ -98,7 +98,7 @@ struct Kept {
 
 impl Program {
     pub(super) fn new(number: usize, house: &House) -> Self {
-        let name = MANAGED.get(number).copied().filter(|_| number % 2 == 0);
+        let name = MANAGED.get(number).copied().filter(|_| number.is_multiple_of(2));
         let settings = Settings {
             pair: PAIR.clone(),
             client_id: name.map(Box::from),
