@@ -78,7 +78,7 @@ fn throw(target: &Target, input: &[u8], told: &dyn Fn() -> String) -> usize {
     let shown = || format!("{} with {}: {:02x?}", target.name, told(), input);
     assert!(outcome.is_ok(), "{} panics", shown());
     assert!(took < PATIENCE, "{} takes {took:?}", shown());
-    let cap = CAP + CAP_PER_BYTE * input.len();
+    let cap = CAP.max(target.memory) + CAP_PER_BYTE * input.len();
     assert!(most <= cap, "{} takes {most} bytes of {cap}", shown());
     most
 }

@@ -5,6 +5,7 @@
 
 mod golden;
 mod parsers;
+mod ports;
 mod residue;
 mod sessions;
 
@@ -18,11 +19,16 @@ pub struct Target {
     pub golden: fn() -> Vec<Vec<u8>>,
     /// How many times longer than a parser one run takes, about.
     pub effort: u64,
+    /// How many bytes it takes whatever comes.
+    pub memory: usize,
 }
 
 const fn target(name: &'static str, run: fn(&[u8]), golden: fn() -> Vec<Vec<u8>>) -> Target {
-    Target { name, run, golden, effort: 1 }
+    Target { name, run, golden, effort: 1, memory: 0 }
 }
+
+/// What a clerk of Residue takes, or what inflates.
+const INFLATER: usize = 64 << 10;
 
 /// All of them. A door that comes adds its own.
 pub const TARGETS: &[Target] = &[
@@ -45,6 +51,9 @@ pub const TARGETS: &[Target] = &[
     target("residue_packet", residue::packet, residue::packets),
     target("residue_request", residue::request, residue::requests),
     target("residue_item", residue::item, residue::items),
+    Target { effort: 20, memory: INFLATER, ..target("residue_connect", ports::connect, ports::connect_said) },
+    Target { effort: 10, memory: INFLATER, ..target("residue_token", ports::token, ports::token_said) },
+    Target { effort: 20, memory: INFLATER, ..target("residue_log", ports::log, ports::log_said) },
     Target { effort: 50, ..target("fmltp_client", parsers::fmltp_client, golden::fmltp_told) },
     Target { effort: 50, ..target("fmltp_session", sessions::fmltp, golden::fmltp_said) },
 ];

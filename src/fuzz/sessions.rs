@@ -11,23 +11,30 @@ use crate::lekt::server::{LektDoor, Settings};
 use crate::roll::{Member, Roll, Sequence};
 use crate::session::{Answer, Ask, Door, Event, Fault, Output, Paper, Session, View};
 
+/// Answers what a session asks its clerk.
+pub(super) type Friend = Box<dyn FnMut(Paper) -> Paper>;
+
+fn nobody(_: Instant) -> Friend {
+    Box::new(|_| panic!("this door has no clerk"))
+}
+
 pub(super) fn lekt(bytes: &[u8]) {
-    compare(&LektDoor::new(Settings::default()), bytes, Transcript::exactly);
+    compare(&LektDoor::new(Settings::default()), nobody, bytes, Transcript::exactly);
 }
 
 pub(super) fn chapp(bytes: &[u8]) {
-    compare(&ChappDoor, bytes, Transcript::exactly);
+    compare(&ChappDoor, |_| Box::new(verdict), bytes, Transcript::exactly);
 }
 
 /// What is said depends on chance here.
 pub(super) fn fmltp(bytes: &[u8]) {
-    compare(&FmltpDoor::new(crate::fmltp::server::Settings::default()), bytes, Transcript::roughly);
+    compare(&FmltpDoor::new(crate::fmltp::server::Settings::default()), nobody, bytes, Transcript::roughly);
 }
 
 /// What a client sees of a session, and how it ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Transcript {
-    said: Vec<u8>,
+    pub(super) said: Vec<u8>,
     why: Option<String>,
     asks: usize,
     is_on_roll: bool,
@@ -43,9 +50,14 @@ impl Transcript {
     }
 }
 
-fn compare(door: &dyn Door, bytes: &[u8], of: fn(Transcript) -> Transcript) {
+pub(super) fn compare(
+    door: &dyn Door,
+    friend: fn(Instant) -> Friend,
+    bytes: &[u8],
+    of: fn(Transcript) -> Transcript,
+) {
     let now = Instant::now();
-    let converse = |cuts: Cuts| of(Conversation::new(door, now).hear(bytes, cuts));
+    let converse = |cuts: Cuts| of(Conversation::new(door, friend(now), now).hear(bytes, cuts));
     let whole = converse(Cuts::None);
     assert_eq!(whole, converse(Cuts::Each), "whole, and byte by byte");
     let seed = bytes.iter().fold(1_u64, |seed, &byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
@@ -75,6 +87,7 @@ impl Cuts {
 /// A session, whose asks are answered at once.
 struct Conversation {
     session: Box<dyn Session>,
+    friend: Friend,
     now: Instant,
     world: World,
     out: Output,
@@ -100,11 +113,12 @@ impl View for World {
 }
 
 impl Conversation {
-    fn new(door: &dyn Door, now: Instant) -> Self {
+    fn new(door: &dyn Door, friend: Friend, now: Instant) -> Self {
         let peer = SocketAddr::from(([10, 0, 0, 1], 4000));
         let transcript = Transcript { said: Vec::new(), why: None, asks: 0, is_on_roll: false };
         let mut conversation = Self {
             session: door.open(now, peer),
+            friend,
             now,
             world: World(Roll::new(16)),
             out: Output::default(),
@@ -160,6 +174,8 @@ impl Conversation {
             self.is_over = true;
             assert!(!self.out.has_ask(), "it asks, and is at fault");
         }
+        // Nobody has to wait here.
+        self.out.take_rest();
         let ask = self.out.take_ask();
         self.is_over |= self.out.take_close();
         if let Some(ask) = ask {
@@ -185,7 +201,7 @@ impl Conversation {
                 self.session.toil();
                 Answer::Toiled
             }
-            Ask::Clerk(paper) => Answer::Clerk(verdict(paper)),
+            Ask::Clerk(paper) => Answer::Clerk((self.friend)(paper)),
         }
     }
 }

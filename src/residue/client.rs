@@ -362,5 +362,39 @@ fn compressed(plain: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     Some(Zeroizing::new(STANDARD.encode(stream.as_slice()).into_bytes()))
 }
 
+/// For those who want to say and know what only they do.
+#[cfg(test)]
+impl Client {
+    /// Appends a log of any text.
+    pub(crate) fn say(&self, text: &[u8], out: &mut Vec<u8>) {
+        let member = self.member().unwrap();
+        let small = member.flags.has(Flags::COMPRESSION).then(|| compressed(text)).flatten();
+        let plain = small.as_ref().map_or(text, |small| small.as_slice());
+        let iv = random::iv().unwrap();
+        envelope::put(out, &iv, Some(&member.id), &member.key.seal(plain, iv));
+    }
+
+    /// What a packet says, if it is in plain or under our key.
+    pub(crate) fn open(&self, packet: &[u8]) -> Option<String> {
+        let packet = packet.strip_suffix(DELIMITER)?;
+        let plain = match envelope::read_reply(packet) {
+            Some(sealed) => self.member()?.key.open(&sealed).ok()?.plain.to_vec(),
+            None => packet.to_vec(),
+        };
+        String::from_utf8(plain).ok()
+    }
+
+    pub(crate) fn key_hex(&self) -> String {
+        self.member().map_or_else(String::new, |member| member.key.to_hex().to_string())
+    }
+
+    fn member(&self) -> Option<&Member> {
+        match &self.state {
+            State::Present(member) | State::Asking(member, _) => Some(member),
+            State::Apart | State::Greeting => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

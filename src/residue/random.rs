@@ -26,6 +26,10 @@ impl std::error::Error for RandomError {}
 /// # Errors
 /// The system has no random bytes; what stands in `bytes` is not to be used then.
 pub fn fill(bytes: &mut [u8]) -> Result<(), RandomError> {
+    #[cfg(test)]
+    if crate::wire::random::guess::fill(bytes) {
+        return Ok(());
+    }
     getrandom::fill(bytes).map_err(|_| RandomError)
 }
 

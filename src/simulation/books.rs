@@ -3,24 +3,52 @@
 use std::sync::Arc;
 
 use super::play::{Cast, Player};
+use super::scene::Scene;
 use crate::session::{Clerk, Door};
 
 type Clerks = Vec<(Vec<&'static str>, Box<dyn Clerk>)>;
 
 /// The books of all doors that have any.
-#[derive(Default)]
 pub(super) struct Books {
     #[cfg(feature = "chapp")]
     maps: crate::chapp::clerk::tests::maps::Maps,
     #[cfg(feature = "chapp")]
     ledger: super::ledger::SharedLedger,
+    #[cfg(feature = "residue")]
+    residue: super::residue::House,
 }
 
 impl Books {
+    /// Empty ones for the play of this seed.
+    pub(super) fn new(_seed: u64, _pace: u32) -> Self {
+        Self {
+            #[cfg(feature = "chapp")]
+            maps: crate::chapp::clerk::tests::maps::Maps::default(),
+            #[cfg(feature = "chapp")]
+            ledger: super::ledger::SharedLedger::default(),
+            #[cfg(feature = "residue")]
+            residue: super::residue::House::new(_seed, _pace),
+        }
+    }
+
+    /// The daemon is about to be killed in the middle of something.
+    pub(super) fn sicken(&self) {
+        #[cfg(feature = "residue")]
+        self.residue.sicken();
+    }
+
+    /// What has to be so after each step.
+    pub(super) fn check(&self, _scene: &Scene) {
+        #[cfg(feature = "residue")]
+        self.residue.check(_scene);
+    }
+
     /// The daemon is killed.
     pub(super) fn crash(&self) {
         #[cfg(feature = "chapp")]
         self.ledger.lock().forget_who_is_there();
+        #[cfg(feature = "residue")]
+        self.residue.crash();
     }
 
     /// Nobody is there any more, of which the clerks have heard.
@@ -46,6 +74,8 @@ impl Books {
             let step_limit = std::time::Duration::from_secs(60);
             doors.push(Arc::new(FmltpDoor::new(Settings { step_limit, ..Settings::default() })));
         }
+        #[cfg(feature = "residue")]
+        clerks.push(self.residue.open(doors));
         clerks
     }
 
@@ -58,6 +88,10 @@ impl Books {
         #[cfg(feature = "fmltp")]
         for _ in 0..cast.fmltp {
             players.push(Box::new(super::fmltp::Listener::new()));
+        }
+        #[cfg(feature = "residue")]
+        for number in 0..cast.residue {
+            players.push(Box::new(super::residue::Program::new(number, &self.residue)));
         }
     }
 }

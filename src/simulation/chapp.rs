@@ -7,7 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::ledger::SharedLedger;
-use super::play::{End, Player, Scene, Stage};
+use super::play::{End, Player, Stage};
+use super::scene::Scene;
 use crate::chapp::client::{Client, Event, Settings};
 use crate::chapp::name::Name;
 use crate::chapp::wire::told::Told;

@@ -3,7 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::play::{End, Player, Scene, Stage};
+use super::play::{End, Player, Stage};
+use super::scene::Scene;
 use crate::engine::simulation::LineId;
 use crate::fmltp::client::{Client, Event, Flow, Input, Phase};
 use crate::fmltp::version::Greeting;
@@ -44,7 +45,7 @@ impl Listener {
         let mut out = Vec::new();
         if self.asked.is_none() && self.client.command(b"WHO", 1, &mut out) {
             stage.world.send(line, &out);
-            let there = stage.scene.roll.len();
+            let there = stage.scene.there;
             self.asked = Some((there, there));
         }
     }

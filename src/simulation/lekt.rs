@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::play::{End, Player, Scene, Stage};
+use super::play::{End, Player, Stage};
+use super::scene::Scene;
 use crate::engine::simulation::LineId;
 use crate::lekt::client::{Client, Event};
 use crate::lekt::server::Settings;

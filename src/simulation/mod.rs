@@ -14,6 +14,9 @@ mod fmltp;
 mod ledger;
 mod lekt;
 mod play;
+#[cfg(feature = "residue")]
+mod residue;
+mod scene;
 mod trail;
 
 use std::time::Duration;
@@ -37,7 +40,7 @@ fn whatever_happens_the_roll_is_as_everybody_is_told() {
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             scope.spawn(move || {
-                for seed in (first + thread..first + seeds).step_by(2) {
+                for seed in (first + thread..first + seeds).step_by(THREADS as usize) {
                     Play::new(seed, Cast::of(seed)).run();
                 }
             });
@@ -65,6 +68,7 @@ fn who_stays_for_a_hundred_days_is_still_there() {
             lekt: 3,
             chapp: 2 * usize::from(cfg!(feature = "chapp")),
             fmltp: usize::from(cfg!(feature = "fmltp")),
+            residue: 0,
             fate: Fate::GoesOn,
             length: days(100),
             uptime: Duration::ZERO,
@@ -76,12 +80,6 @@ fn who_stays_for_a_hundred_days_is_still_there() {
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
-}
-
-/// From now on this thread's secrets can be guessed: they follow from the seed.
-fn begin_guessing(_seed: u64) {
-    #[cfg(feature = "fmltp")]
-    crate::fmltp::random::guess::begin(_seed);
 }
 
 const SECOND: Duration = Duration::from_secs(1);

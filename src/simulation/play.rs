@@ -9,19 +9,22 @@ use std::time::{Duration, Instant};
 use super::SECOND;
 use super::books::Books;
 use super::lekt;
+use super::scene::Scene;
 use super::trail::Trail;
 use crate::engine::Limits;
 use crate::engine::simulation::{Delays, Happened, LineId, Plan, World};
 use crate::lekt::server::LektDoor;
 use crate::roll::{Entry, Roll};
 use crate::session::Door;
-use crate::wire::random::Random;
+use crate::wire::random::{Random, guess};
 
 /// How everybody behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
     /// They come and go.
     Restless,
+    /// They come and go, and all of it takes long.
+    Slow,
     /// They come, and stay, with hours between one word and the next.
     Loyal,
 }
@@ -39,6 +42,7 @@ pub(super) struct Cast {
     pub(super) lekt: usize,
     pub(super) chapp: usize,
     pub(super) fmltp: usize,
+    pub(super) residue: usize,
     /// Whether the daemon is killed in the middle.
     pub(super) fate: Fate,
     pub(super) length: Duration,
@@ -51,15 +55,24 @@ impl Cast {
     pub(super) fn of(seed: u64) -> Self {
         let mut random = Random::new(seed.wrapping_mul(0x5851_f42d_4c95_7f2d) + 1);
         let days = [0, 0, 25, 50, 100][random.below(5)];
-        Self {
+        let cast = Self {
             manner: Manner::Restless,
             lekt: 2 + random.below(4),
             chapp: [0, 0, 2, 4][random.below(4)],
             fmltp: usize::from(random.below(50) == 0),
+            residue: 0,
             fate: if random.below(8) == 0 { Fate::IsKilled } else { Fate::GoesOn },
             length: Duration::from_secs(5 + random.below(15) as u64),
             uptime: Duration::from_secs(days * 86_400),
             journal: [4096, 4096, 4][random.below(3)],
+        };
+        match random.below(24) {
+            0 | 1 => Self { residue: 1 + random.below(2), ..cast },
+            2 => {
+                let (manner, length) = (Manner::Slow, SLOW_PACE * cast.length);
+                Self { manner, length, lekt: 0, chapp: 0, fmltp: 0, residue: 1 + random.below(4), ..cast }
+            }
+            _ => cast,
         }
     }
 }
@@ -127,7 +140,7 @@ impl Stage<'_> {
 
     /// Whether somebody may do now what ends a connection.
     pub(super) fn may_leave(&self) -> bool {
-        self.scene.manner == Manner::Restless
+        self.scene.manner != Manner::Loyal
     }
 
     /// How much the server may write to somebody before he has read some: to him who is quick perhaps very little.
@@ -138,33 +151,6 @@ impl Stage<'_> {
 
     pub(super) fn chance(&mut self, of: usize) -> bool {
         self.random.below(of) == 0
-    }
-}
-
-/// What there is to see.
-pub(super) struct Scene {
-    pub(super) now: Instant,
-    /// Where those come from who are on the roll.
-    pub(super) roll: BTreeSet<SocketAddr>,
-    /// How others are told of LEKT clients, by where they come from.
-    pub(super) listings: BTreeMap<SocketAddr, lekt::Seen>,
-    /// Who was there, by the time that the server's clock showed.
-    past: Vec<(i64, Rc<BTreeSet<SocketAddr>>)>,
-    present: Rc<BTreeSet<SocketAddr>>,
-    pub(super) manner: Manner,
-    pub(super) is_ending: bool,
-    /// Whether the daemon has been killed, and not everybody need have come back.
-    pub(super) has_crashed: bool,
-    /// Whether the journal is so short that who is slow is shown the door.
-    pub(super) is_forgetful: bool,
-    pub(super) longest_way: Duration,
-}
-
-impl Scene {
-    /// Who was there when the server's clock showed this time.
-    pub(super) fn at(&self, unix_time: i64) -> &BTreeSet<SocketAddr> {
-        let shown = self.past.iter().rev().find(|(time, _)| *time == unix_time);
-        shown.map_or_else(|| panic!("the server's clock never showed {unix_time}"), |(_, roll)| roll)
     }
 }
 
@@ -189,6 +175,8 @@ const MORNING: i64 = 1_795_000_000;
 const YEAR: i64 = 31_536_000;
 /// How many times slower the loyal are.
 const LOYAL_PACE: u32 = 3000;
+/// And the slow: the times that are as they are, minutes, pass for them as well.
+const SLOW_PACE: u32 = 100;
 
 impl Play {
     pub(super) fn new(seed: u64, cast: Cast) -> Self {
@@ -197,14 +185,16 @@ impl Play {
             wire: Duration::from_millis([1, 50, 1000][random.below(3)]),
             thread: Duration::from_millis([1, 5, 50][random.below(3)]),
         };
-        let books = Books::default();
-        crate::simulation::begin_guessing(seed);
+        let books = Books::new(seed, pace(cast.manner));
+        guess::begin(seed);
         let plan = plan(&cast, &mut random, &books);
         let world = World::new(seed, plan, delays, cast.uptime, MORNING);
         let start = world.now();
         let scene = Scene {
             now: start,
             roll: BTreeSet::new(),
+            clients: BTreeMap::new(),
+            there: 0,
             listings: BTreeMap::new(),
             past: Vec::new(),
             present: Rc::default(),
@@ -232,6 +222,8 @@ impl Play {
         let middle = self.start + self.cast.length / 2;
         self.go_on_until(middle);
         if self.cast.fate == Fate::IsKilled {
+            self.books.sicken();
+            self.go_on_until(middle + SECOND / 2 * pace(self.cast.manner));
             self.crash();
         }
         let curtain = self.start + self.cast.length;
@@ -334,10 +326,17 @@ impl Play {
         let stamp = self.world.read(|roll| (roll.joined(), roll.len()));
         if stamp != self.stamp {
             self.stamp = stamp;
-            let roll: Vec<_> = self.world.read(|roll| roll.entries().map(Entry::address).collect());
-            let count = roll.len();
-            self.scene.roll = roll.into_iter().collect();
-            assert_eq!(self.scene.roll.len(), count, "somebody is on the roll twice");
+            let count = self.world.read(|roll| {
+                let (named, others): (Vec<_>, Vec<_>) = roll.entries().partition(|entry| is_client(entry));
+                let Scene { clients, roll: there, .. } = &mut self.scene;
+                let name = |entry: &&Entry| (entry.name.clone().unwrap_or_default(), entry.address());
+                *clients = named.iter().map(name).collect();
+                *there = others.iter().map(|entry| entry.address()).collect();
+                let count = named.len() + others.len();
+                assert_eq!(clients.len() + there.len(), count, "somebody is on the roll twice");
+                count
+            });
+            self.scene.there = count;
             self.players.iter_mut().for_each(|player| player.notice(count));
             let listed = self.scene.roll.iter().filter(|peer| self.scene.listings.contains_key(peer));
             self.scene.present = Rc::new(listed.copied().collect());
@@ -349,20 +348,32 @@ impl Play {
         for player in &self.players {
             player.check(&self.scene);
         }
+        self.books.check(&self.scene);
     }
 
     /// What has to be so whenever nothing is under way.
     fn compare(&self) {
         if self.world.is_settled() && !self.scene.is_ending {
-            let mut roll: Vec<_> = self.world.read(|roll| roll.entries().map(|entry| entry.id).collect());
+            let mut roll: Vec<_> = self.world.read(|roll| {
+                roll.entries().filter(|entry| !is_client(entry)).map(|entry| entry.id).collect()
+            });
             roll.sort_unstable();
             assert_eq!(self.world.members(), roll, "connections, by their own account, and the roll");
         }
     }
 }
 
+/// Whether it does not hang on any connection.
+fn is_client(entry: &Entry) -> bool {
+    entry.door == "residue"
+}
+
 fn pace(manner: Manner) -> u32 {
-    if manner == Manner::Loyal { LOYAL_PACE } else { 1 }
+    match manner {
+        Manner::Restless => 1,
+        Manner::Slow => SLOW_PACE,
+        Manner::Loyal => LOYAL_PACE,
+    }
 }
 
 fn plan(cast: &Cast, random: &mut Random, books: &Books) -> Plan {

@@ -42,3 +42,27 @@ impl Random {
         mutated
     }
 }
+
+/// Bytes that everybody can guess, for plays that are to be the same again.
+pub(crate) mod guess {
+    use std::cell::RefCell;
+
+    use super::Random;
+
+    thread_local! {
+        static SOURCE: RefCell<Option<Random>> = const { RefCell::new(None) };
+    }
+
+    /// From now on all of this thread's follow from this seed.
+    pub(crate) fn begin(seed: u64) {
+        SOURCE.with(|source| *source.borrow_mut() = Some(Random::new(seed)));
+    }
+
+    pub(crate) fn fill(bytes: &mut [u8]) -> bool {
+        SOURCE.with(|source| {
+            let mut source = source.borrow_mut();
+            source.iter_mut().for_each(|random| bytes.iter_mut().for_each(|byte| *byte = random.byte()));
+            source.is_some()
+        })
+    }
+}

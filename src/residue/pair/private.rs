@@ -16,6 +16,7 @@ use super::{KeyError, LEAST_BITS, MOST_BITS, PublicKey, check_algorithm, check_n
 use crate::residue::random;
 
 /// A private key and the public one that belongs to it. It is wiped when it is dropped and does not show itself.
+#[cfg_attr(test, derive(Clone))]
 pub struct PrivateKey {
     key: RsaPrivateKey,
 }
