@@ -147,6 +147,7 @@ impl Program {
         let is_of_now = errand.generation == self.record.lock().generation;
         if !is_of_now || stage.scene.has_crashed && self.is_lost() {
             self.who = None;
+            self.name.iter().for_each(|name| self.record.lock().doubt(name, errand.sent));
             return;
         }
         let excuses = self.excuses(errand, stage);
@@ -269,6 +270,7 @@ impl Program {
         let mut record = self.record.lock();
         if errand.what.is_hello() {
             self.who = None;
+            self.name.iter().for_each(|name| record.doubt(name, errand.sent));
         } else if let Some(who) = self.who.as_ref()
             && errand.what.is_vital()
             && errand.generation == record.generation

@@ -101,6 +101,8 @@ pub(super) struct Item {
 pub(super) struct Record {
     pub(super) rules: Rules,
     lives: BTreeMap<String, Life>,
+    /// When somebody said hello for the first time of those times of which he never heard what became.
+    doubts: BTreeMap<String, Instant>,
     /// How many lives there were.
     count: usize,
     sheets: Vec<Sheet>,
@@ -132,6 +134,7 @@ impl Record {
         Self {
             rules,
             lives: BTreeMap::new(),
+            doubts: BTreeMap::new(),
             count: 0,
             sheets: Vec::new(),
             places: BTreeMap::new(),
@@ -153,6 +156,7 @@ impl Record {
         self.health = Health::Well;
         self.generation += 1;
         self.lives.clear();
+        self.doubts.clear();
     }
 
     pub(super) fn life(&self, id: &str) -> Option<&Life> {
@@ -170,6 +174,8 @@ impl Record {
             assert!(heard > life.term.0, "{id} is alive, and has another key");
         }
         self.count += 1;
+        // It may have begun by an earlier hello already.
+        let sent = self.doubts.remove(id).map_or(sent, |doubt| doubt.min(sent));
         let life = Life {
             key: key.to_owned(),
             number: self.count,
@@ -183,6 +189,11 @@ impl Record {
         };
         self.lives.insert(id.to_owned(), life);
         true
+    }
+
+    /// Nobody will ever know what became of a hello, by which a life may have begun.
+    pub(super) fn doubt(&mut self, id: &str, sent: Instant) {
+        self.doubts.entry(id.to_owned()).or_insert(sent);
     }
 
     /// A client has sent a packet that nobody has sent before, perhaps to live longer.
