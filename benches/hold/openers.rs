@@ -24,15 +24,53 @@ pub(super) fn run(stage: &mut Stage) -> io::Result<()> {
 fn play(stage: &mut Stage, label: &str, more: &[&str]) -> io::Result<()> {
     let (healthy, slow) = stage.size.pick((5, 20), (500, 5_000));
     let time = stage.size.pick(Duration::from_millis(300), Duration::from_secs(15));
-    let daemon = Daemon::start(stage.engine, &[&["--lekt", "127.0.0.1:0"], more].concat())?;
-    let server = daemon.door("lekt")?;
-    let pulse = Pulse::start(server, 0..healthy)?;
+    let start = || Daemon::start(stage.engine, &[&["--lekt", "127.0.0.1:0"], more].concat());
+    // What happens to another daemon costs its own healthy clients no more than the machine does.
+    let (daemon, other) = (start()?, start()?);
+    let pulse = Pulse::start(daemon.door("lekt")?, 0..healthy)?;
     let alone = daemon.descriptors()?;
-    let mut openers = Openers { swarm: Swarm::new()?, sent: vec![0; slow], came_again: 0 };
     // The heartbeats are timed while this thread does nothing.
     pulse.take();
     std::thread::sleep(time);
     let mut idle = pulse.take();
+    let elsewhere = besiege(&other, &pulse, slow, time)?;
+    drop(other);
+    let here = besiege(&daemon, &pulse, slow, time)?;
+    daemon.descriptors_at_last(alone)?;
+    pulse.take();
+    std::thread::sleep(time / 2);
+    idle.extend(pulse.take());
+    pulse.finish()?;
+
+    stage.sum(u64::from(healthy) + slow as u64);
+    let share = super::percent(here.used, time);
+    let Siege { open, came_again, .. } = here;
+    stage.tells(
+        &format!("{slow} openers, {label}"),
+        format!("{open} connections, {came_again} came again, {share:.1} % CPU"),
+    );
+    let ((idle, idle_text), (beside, beside_text)) = (p99(&idle), p99(&here.heartbeats));
+    let (_, elsewhere_text) = p99(&elsewhere.heartbeats);
+    stage.tells(&format!("the same with the openers at another daemon, {label}"), elsewhere_text);
+    let figure = format!("{beside_text} beside {idle_text}");
+    let what = format!("p99 of {healthy} healthy clients, {label}");
+    stage.holds(&what, figure, "under twice its idle value", beside < 2.0 * idle);
+    Ok(())
+}
+
+/// What came of it.
+struct Siege {
+    /// Microseconds of each.
+    heartbeats: Vec<f64>,
+    used: Duration,
+    open: usize,
+    came_again: u64,
+}
+
+/// Has the slow ones come to a daemon for some time, and looks at heartbeats meanwhile.
+fn besiege(daemon: &Daemon, pulse: &Pulse, slow: usize, time: Duration) -> io::Result<Siege> {
+    let server = daemon.door("lekt")?;
+    let mut openers = Openers { swarm: Swarm::new()?, sent: vec![0; slow], came_again: 0 };
     for (index, number) in (FIRST..).take(slow).enumerate() {
         openers.swarm.connect(server, number, Window::Usual)?;
         debug_assert_eq!(openers.swarm.links.len(), index + 1);
@@ -42,27 +80,8 @@ fn play(stage: &mut Stage, label: &str, more: &[&str]) -> io::Result<()> {
     let used = daemon.processor_time()?;
     openers.drip(server, time)?;
     let used = daemon.processor_time()?.saturating_sub(used);
-    let beside = pulse.take();
     let open = daemon.status()?.connections;
-    let Openers { swarm, came_again, .. } = openers;
-    drop(swarm);
-    daemon.descriptors_at_last(alone)?;
-    pulse.take();
-    std::thread::sleep(time / 2);
-    idle.extend(pulse.take());
-    pulse.finish()?;
-
-    stage.sum(u64::from(healthy) + slow as u64);
-    let ((idle, idle_text), (beside, beside_text)) = (p99(&idle), p99(&beside));
-    let share = super::percent(used, time);
-    stage.tells(
-        &format!("{slow} openers, {label}"),
-        format!("{open} connections, {came_again} came again, {share:.1} % CPU"),
-    );
-    let figure = format!("{beside_text} beside {idle_text}");
-    let what = format!("p99 of {healthy} healthy clients, {label}");
-    stage.holds(&what, figure, "under twice its idle value", beside < 2.0 * idle);
-    Ok(())
+    Ok(Siege { heartbeats: pulse.take(), used, open, came_again: openers.came_again })
 }
 
 /// The slow ones.
