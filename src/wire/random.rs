@@ -58,6 +58,8 @@ pub(crate) mod guess {
         SOURCE.with(|source| *source.borrow_mut() = Some(Random::new(seed)));
     }
 
+    /// Fills these, if such a play is on.
+    #[cfg(any(feature = "fmltp", feature = "residue"))]
     pub(crate) fn fill(bytes: &mut [u8]) -> bool {
         SOURCE.with(|source| {
             let mut source = source.borrow_mut();
