@@ -18,7 +18,7 @@ use super::seldom::Seldom;
 use crate::session::{Door, Output, Refusal};
 
 /// How many connections are taken in before the ones that are there get their turn.
-const ACCEPTS_PER_TURN: usize = 64;
+const ACCEPTS_PER_TURN: usize = 8;
 /// How long to wait when there are no descriptors, no threads, or no memory for one more.
 const PAUSE: Duration = Duration::from_millis(250);
 /// How long to wait when as many are pending as may be, and all of them have just come.
