@@ -356,6 +356,7 @@ impl Conn {
         self.settle_if_it_has();
         if out.has_ask() {
             self.phase = Phase::Asking;
+            self.permit.wait();
             if HAS_TOIL {
                 self.ration(turn.now, out);
             }

@@ -176,6 +176,8 @@ pub(super) struct Permit {
 enum Holder {
     /// A client who is pending.
     Pending,
+    /// A client who is pending, and waits for us.
+    Waiting,
     Settled,
     /// A client who is to leave because others need the place.
     Ousted,
@@ -316,14 +318,32 @@ impl Permit {
     /// Whether its holder is pending.
     #[inline]
     pub(super) fn is_pending(&self) -> bool {
-        self.holder == Holder::Pending
+        matches!(self.holder, Holder::Pending | Holder::Waiting)
+    }
+
+    /// Its holder waits for us: that is no reason to keep others out, or to let him go.
+    #[inline]
+    pub(super) fn wait(&mut self) {
+        if self.holder == Holder::Pending {
+            self.holder = Holder::Waiting;
+            self.gate.pending.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Its holder waits for us no longer.
+    #[inline]
+    pub(super) fn go_on(&mut self) {
+        if self.holder == Holder::Waiting {
+            self.holder = Holder::Pending;
+            self.gate.pending.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Its holder is pending no longer.
     pub(super) fn settle(&mut self) {
-        if self.is_pending() {
+        self.wait();
+        if self.holder == Holder::Waiting {
             self.holder = Holder::Settled;
-            self.gate.pending.fetch_sub(1, Ordering::Relaxed);
             self.gate.sources.settle(self.source);
         }
     }

@@ -28,6 +28,8 @@ pub(super) struct Places {
     /// Whoever was pending when he came, and when that was, in that order.
     pending: VecDeque<(u64, Instant)>,
     enough: usize,
+    /// Before that all are not looked at for somebody who is pending.
+    look_for_pending: Option<Instant>,
     /// Whoever was loose for long enough when all were looked at, the first to go last.
     loose: Vec<u64>,
     /// Before that nobody is loose for long enough.
@@ -45,18 +47,30 @@ impl Places {
     }
 
     /// The one who has been pending for longest.
-    pub(super) fn oldest(&mut self, guests: &mut dyn Guests) -> Option<u64> {
-        self.forget_settled(guests);
+    pub(super) fn oldest(&mut self, now: Instant, guests: &mut dyn Guests) -> Option<u64> {
+        self.have_somebody_in_front(now, guests);
         self.pending.pop_front().map(|(guest, _)| guest)
     }
 
     /// Whether one of those who are pending came so long ago that he has to give way.
     pub(super) fn have_ripe(&mut self, now: Instant, guests: &mut dyn Guests) -> bool {
-        self.forget_settled(guests);
+        self.have_somebody_in_front(now, guests);
         self.pending.front().is_some_and(|(_, came)| now >= *came + GRACE)
     }
 
-    /// Has somebody who is pending stand at the front.
+    /// Has somebody who is pending stand at the front. Whoever waited for us when it was his turn is in no line
+    /// afterwards, so that all are looked at now and then where there is none.
+    fn have_somebody_in_front(&mut self, now: Instant, guests: &mut dyn Guests) {
+        self.forget_settled(guests);
+        if self.pending.is_empty() && self.look_for_pending.is_none_or(|look| look <= now) {
+            self.look_for_pending = Some(now + LOOK_AGAIN);
+            let mut all = guests.all();
+            all.sort_unstable();
+            all.retain(|&guest| guests.standing(guest) == Some(Standing::Pending));
+            self.pending = all.into_iter().map(|guest| (guest, now)).collect();
+        }
+    }
+
     fn forget_settled(&mut self, guests: &mut dyn Guests) {
         while let Some(&(guest, _)) = self.pending.front()
             && guests.standing(guest) != Some(Standing::Pending)
@@ -129,10 +143,12 @@ mod tests {
         }
         room.guests.insert(1, Standing::Settled);
         room.guests.remove(&2);
-        assert_eq!(places.oldest(&mut room), Some(3));
+        assert_eq!(places.oldest(Instant::now(), &mut room), Some(3));
         room.guests.remove(&3);
         room.guests.insert(4, Standing::Loose(Instant::now()));
-        assert_eq!([places.oldest(&mut room), places.oldest(&mut room)], [Some(5), None]);
+        assert_eq!(places.oldest(Instant::now(), &mut room), Some(5));
+        room.guests.remove(&5);
+        assert_eq!(places.oldest(Instant::now(), &mut room), None);
     }
 
     #[test]
@@ -143,7 +159,25 @@ mod tests {
             places.note(guest, Instant::now(), &mut room);
             assert!(places.pending.len() <= FEW);
         }
-        assert_eq!([places.oldest(&mut room), places.oldest(&mut room)], [Some(0), None]);
+        assert_eq!(places.oldest(Instant::now(), &mut room), Some(0));
+        room.guests.remove(&0);
+        assert_eq!(places.oldest(Instant::now(), &mut room), None);
+    }
+
+    #[test]
+    fn who_was_passed_over_is_found_again() {
+        let (mut places, mut room, start) = (Places::default(), Room::default(), Instant::now());
+        for guest in 0..3 {
+            room.guests.insert(guest, Standing::Settled);
+            places.note(guest, start, &mut room);
+        }
+        assert_eq!(places.oldest(start, &mut room), None, "all of them wait for us");
+        room.guests.insert(1, Standing::Pending);
+        for milliseconds in [1, 500, 999] {
+            assert_eq!(places.oldest(start + Duration::from_millis(milliseconds), &mut room), None);
+        }
+        assert_eq!(room.looks, 1);
+        assert_eq!(places.oldest(start + LOOK_AGAIN, &mut room), Some(1));
     }
 
     #[test]
@@ -160,7 +194,7 @@ mod tests {
         assert!(young_at(&mut places, &mut room, 999) && !young_at(&mut places, &mut room, 1000));
         room.guests.insert(0, Standing::Settled);
         assert!(young_at(&mut places, &mut room, 1399) && !young_at(&mut places, &mut room, 1400));
-        assert_eq!(places.oldest(&mut room), Some(1));
+        assert_eq!(places.oldest(Instant::now(), &mut room), Some(1));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A door that only tests have, on both engines and real sockets: what no protocol of the house shows by itself.
 
+mod ends;
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::*;
+use crate::roll::Applicant;
 use crate::session::{
     Answer, Ask, Caller, Case, Door, Effort, Event, Fault, Letter, Matter, Moment, Office, Output, Paper,
     Ration, Refusal, Session, Standing, View,
@@ -78,6 +81,11 @@ impl Session for Guest {
                 out.bytes().extend_from_slice(b"good night\n");
                 out.rest(now + REST);
             }
+            b"join\n" => out.ask(Ask::Join(applicant(1))),
+            b"choke\n" => {
+                out.bytes().extend(std::iter::repeat_n(b'x', BIG));
+                return Err(Fault::told("it is bad", b"bye\n".to_vec()));
+            }
             b"sleep\n" => {
                 out.bytes().extend_from_slice(b"good night\n");
                 out.rest(now + Duration::from_secs(3600));
@@ -91,6 +99,7 @@ impl Session for Guest {
     fn handle(&mut self, _: Instant, event: Event, _: &dyn View, out: &mut Output) -> Result<(), Fault> {
         match event {
             Event::Mail(paper) | Event::Answer(Answer::Clerk(paper)) => out.bytes().extend(text(paper)),
+            Event::Answer(Answer::Joined(_)) => out.bytes().extend_from_slice(b"in\n"),
             Event::Answer(Answer::Toiled) => out.bytes().extend(format!("toiled {}\n", self.toiled).bytes()),
             Event::EndOfStream => out.close(),
             Event::GiveWay => return Err(Fault::told("it gives way", b"after you\n".to_vec())),
@@ -149,15 +158,18 @@ impl crate::session::Clerk for Herald {
 impl Herald {
     /// Puts three on the roll, and takes one of them off again.
     fn sign_in(&mut self, office: &mut dyn Office) {
-        let applicant = |port| {
-            let address = SocketAddr::from(([10, 0, 0, 1], port));
-            crate::roll::Applicant { door: "hall", address, name: None, listing: None, since: 0 }
-        };
         let members = office.change((1..=3).map(applicant).collect(), Vec::new());
         assert_eq!(members.len(), 3);
         assert_eq!(office.change(Vec::new(), vec![members[1]]), []);
     }
 }
+
+fn applicant(port: u16) -> Applicant {
+    let address = SocketAddr::from(([10, 0, 0, 1], port));
+    Applicant { door: "hall", address, name: None, listing: None, since: 0 }
+}
+
+type Clerks = Vec<(Vec<&'static str>, Box<dyn crate::session::Clerk>)>;
 
 struct House {
     engine: Engine,
@@ -170,6 +182,15 @@ impl House {
     }
 
     fn open_to(standing: Standing, kind: Kind, limits: Limits) -> Self {
+        Self::with_clerks(vec![(vec!["hall"], Box::new(Herald::default()))], standing, kind, limits)
+    }
+
+    /// A house without a clerk, in which threads wait for their peers alone.
+    fn open_without_clerk(standing: Standing, kind: Kind, limits: Limits) -> Self {
+        Self::with_clerks(Vec::new(), standing, kind, limits)
+    }
+
+    fn with_clerks(clerks: Clerks, standing: Standing, kind: Kind, limits: Limits) -> Self {
         let listener = mio::net::TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let engine = Engine::start(Setup {
@@ -177,7 +198,7 @@ impl House {
             workers: NonZeroUsize::MIN,
             slow_workers: NonZeroUsize::MIN,
             humble: || {},
-            clerks: vec![(vec!["hall"], Box::new(Herald::default()))],
+            clerks,
             limits,
             journal: 16,
             entrances: vec![Entrance { listener, door: Arc::new(Hall { standing }), prepare: |_| {} }],
@@ -394,44 +415,6 @@ fn what_is_rationed_waits_and_keeps_nobody_else_waiting() {
 }
 
 #[test]
-fn who_has_to_give_way_does_so_though_he_rests() {
-    let limits = Limits { max_pending: 1, ..Limits::unbounded(10) };
-    for kind in [Kind::Events { loops: NonZeroUsize::MIN }, Kind::Threads] {
-        let house = House::open_to(Standing::Pending, kind, limits.clone());
-        let mut sleeper = house.connect();
-        say(&mut sleeper, "sleep\n");
-        expect(&mut sleeper, "good night\n");
-        let mut newcomer = house.connect();
-        let mut rest = String::new();
-        sleeper.read_to_string(&mut rest).unwrap();
-        assert_eq!(rest, "after you\n");
-        drop(sleeper);
-        say(&mut newcomer, "hello\n");
-        expect(&mut newcomer, "hello\nok 1\n");
-        wait_until("one is there", || house.engine.usage().clients == 1);
-        let usage = house.engine.usage();
-        assert_eq!((usage.pending, usage.counts[Count::GaveWay as usize]), (1, 1));
-    }
-}
-
-#[test]
-fn who_hears_of_the_end_and_stays_is_not_waited_for() {
-    let loops = NonZeroUsize::MIN;
-    for kind in [Kind::Events { loops }, Kind::Threads] {
-        let house = House::open(kind, Limits { high_mark: 65_536, ..Limits::unbounded(10) });
-        let mut stays = house.connect();
-        say(&mut stays, "big\n");
-        expect(&mut stays, "x");
-        let mut sleeps = house.connect();
-        say(&mut sleeps, "sleep\n");
-        expect(&mut sleeps, "good night\n");
-        // Neither has read all, nor hung up, for which there is time while the daemon runs.
-        let patience = Instant::now() + FLUSH_LIMIT / 2;
-        assert_eq!(house.engine.drain(patience), Ok(()), "{kind:?} ends");
-    }
-}
-
-#[test]
 fn a_clerk_puts_those_on_the_roll_who_stay_without_a_connection() {
     on_both_engines(|house| {
         let mut guest = house.connect();
@@ -448,42 +431,5 @@ fn a_clerk_puts_those_on_the_roll_who_stay_without_a_connection() {
         drop(guest);
         wait_until("the guest is gone", || house.engine.usage().clients == 0);
         assert_eq!(there(), [1, 3]);
-    });
-}
-
-#[test]
-fn who_has_been_loose_for_longest_gives_way_when_it_is_full() {
-    on_both_engines_with(&Limits { give_way: 1, high_mark: 65_536, ..Limits::unbounded(3) }, |house| {
-        let mut stays = house.connect();
-        say(&mut stays, "I stay\n");
-        expect(&mut stays, "I stay\nok 1\n");
-        let [mut first, mut second] = [house.connect(), house.connect()];
-        for guest in [&mut first, &mut second] {
-            say(guest, "loose\n");
-            expect(guest, "if you say so\n");
-        }
-        // Nobody has been silent for long enough.
-        expect(&mut house.connect(), "no\n");
-        // The first is heard of all the time.
-        let mut newcomer = None;
-        let patience = Instant::now() + PATIENCE;
-        while newcomer.is_none() {
-            assert!(Instant::now() < patience, "nobody gives way");
-            say(&mut first, "loose\n");
-            expect(&mut first, "if you say so\n");
-            let mut guest = house.connect();
-            say(&mut guest, "slow\n");
-            let mut said = [0; 3];
-            newcomer = guest.read_exact(&mut said).ok().filter(|()| said == *b"toi").map(|()| guest);
-        }
-        let mut rest = String::new();
-        second.read_to_string(&mut rest).unwrap();
-        assert_eq!(rest, "after you\n");
-        expect(&mut house.connect(), "no\n");
-        say(&mut first, "slow\n");
-        expect(&mut first, "toiled 1\n");
-        say(&mut stays, "I stay\n");
-        expect(&mut stays, "I stay\nok 1\n");
-        assert_eq!(house.engine.usage().counts[Count::GaveWay as usize], 1);
     });
 }

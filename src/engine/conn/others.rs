@@ -50,6 +50,7 @@ impl Conn {
     pub(super) fn wake_up(&mut self) {
         if let Phase::Resting { then, .. } = self.phase {
             self.phase = Phase::Open;
+            self.permit.go_on();
             if HAS_TOIL && let Some((_, cost)) = then {
                 self.permit.give_back(self.door, self.peer.ip(), cost);
             }
@@ -131,6 +132,7 @@ impl Conn {
     fn answer(&mut self, answer: Option<Answer>, turn: &Turn<'_>, out: &mut Output) {
         match std::mem::replace(&mut self.phase, Phase::Open) {
             Phase::Asking => {
+                self.permit.go_on();
                 for mail in self.held() {
                     self.handle(Event::Mail(mail.paper), turn, out);
                 }

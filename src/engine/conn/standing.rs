@@ -28,7 +28,6 @@ impl Conn {
     /// How firmly the client is in.
     pub(in crate::engine) fn standing(&self) -> Standing {
         match (&self.phase, &self.session) {
-            // Whoever waits for us is not who keeps others waiting.
             (Phase::Asking | Phase::Resting { then: Some(_), .. }, _) => Standing::Settled,
             _ if self.permit.is_pending() => Standing::Pending,
             (Phase::Open, Some(session)) if HAS_LOOSE => session.standing(),

@@ -156,7 +156,7 @@ impl<S: Socket> Link<S> {
     pub(super) fn send(&mut self, out: &Output) {
         let before = self.backlog.held();
         if let Err(error) = self.backlog.send(out, &mut self.stream) {
-            self.conn.broken(&error);
+            self.broken(&error);
         }
         let held = self.backlog.held();
         if held > before {
@@ -167,8 +167,14 @@ impl<S: Socket> Link<S> {
     /// Sends what waits.
     pub(super) fn flush(&mut self) {
         if let Err(error) = self.backlog.flush(&mut self.stream) {
-            self.conn.broken(&error);
+            self.broken(&error);
         }
+    }
+
+    /// Nothing can be sent any more, and what waits need not.
+    fn broken(&mut self, error: &io::Error) {
+        self.backlog = Backlog::default();
+        self.conn.broken(error);
     }
 
     #[inline]
@@ -191,7 +197,7 @@ impl<S: Socket> Link<S> {
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = Readable::No,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => self.conn.broken(&error),
+            Err(error) => self.broken(&error),
         }
         Step::Done
     }

@@ -311,7 +311,7 @@ impl<S: Socket> Loop<S> {
         if self.slots.at(slot).is_some_and(|link| link.conn.is_pending()) {
             self.places.note(self.slots.name(slot).into(), turn.now, &mut self.slots);
             if gate.room_for_pending().is_none()
-                && let Some(oldest) = self.places.oldest(&mut self.slots)
+                && let Some(oldest) = self.places.oldest(turn.now, &mut self.slots)
             {
                 self.end(Name::from(oldest).slot, Conn::give_way, turn);
             }

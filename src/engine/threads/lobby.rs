@@ -73,7 +73,7 @@ fn oust_oldest(shared: &Shared, places: &mut Places, newest: u64, now: Instant) 
     let mut guests = &shared.seats;
     places.note(newest, now, &mut guests);
     if shared.house.gate.room_for_pending().is_none() {
-        while places.oldest(&mut guests).is_some_and(|oldest| !shared.seats.oust(oldest)) {}
+        while places.oldest(now, &mut guests).is_some_and(|oldest| !shared.seats.oust(oldest)) {}
     }
 }
 

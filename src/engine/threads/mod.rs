@@ -177,10 +177,13 @@ impl Attendant {
         loop {
             self.pass_on();
             self.look_up();
-            if self.ear.is_some() && self.unpack_what_came() {
+            let wants = self.conn.wants();
+            // Before it is sent what waits, which a peer that does not read makes last.
+            if (self.ear.is_some() || wants == Wants::Answer) && wants != Wants::Close && self.unpack_all() {
+                self.tick_if_due();
                 continue;
             }
-            match self.conn.wants() {
+            match wants {
                 Wants::Close => break,
                 _ if !self.backlog.is_empty() => self.flush(),
                 Wants::Turn => self.with_conn(Conn::resume),
@@ -214,11 +217,19 @@ impl Attendant {
         self.seat.show(self.conn.standing());
     }
 
-    /// Sees whether something has come from others.
-    fn unpack_what_came(&mut self) -> bool {
-        let Some(found) = self.seat.letterbox.look() else { return false };
-        self.unpack(found);
-        true
+    /// Takes all that has come from others; false if nothing has.
+    fn unpack_all(&mut self) -> bool {
+        let mut next = self.seat.letterbox.look();
+        let has_come = next.is_some();
+        while let Some(found) = next {
+            self.unpack(found);
+            next = self.seat.letterbox.look();
+            if next.is_some() {
+                // Each write may block, so that there is one for all of it.
+                self.put_off();
+            }
+        }
+        has_come
     }
 
     fn unpack(&mut self, found: Found) {
@@ -229,9 +240,32 @@ impl Attendant {
         });
     }
 
-    /// Passes on what the connection has to say and to ask.
+    /// Passes on what the connection has to say and to ask. What is behind what waits already waits, too.
     fn pass_on(&mut self) {
+        if !self.backlog.is_empty() {
+            return self.put_off();
+        }
         // First what concerns others: sending may block for a while.
+        self.pass_on_to_others();
+        if let Err(error) = self.backlog.send(&self.out, &mut &self.seat.stream) {
+            self.broken(&error);
+        }
+        self.conn.owes(0, self.backlog.held());
+        self.out.clear(KEEP);
+    }
+
+    /// Passes on what the connection has to ask, and keeps for later what it has to say.
+    fn put_off(&mut self) {
+        self.pass_on_to_others();
+        let before = self.backlog.held();
+        if !self.out.is_empty() {
+            self.backlog.append(&self.out);
+        }
+        self.conn.owes(before, self.backlog.held());
+        self.out.clear(KEEP);
+    }
+
+    fn pass_on_to_others(&mut self) {
         if let Some(ask) = self.out.take_ask() {
             let mailbox: Arc<dyn Mailbox> = self.seat.letterbox.clone();
             let reply = (mailbox, Name { slot: 0, generation: 0 });
@@ -239,12 +273,6 @@ impl Attendant {
             task.into_iter().for_each(|task| self.shared.house.workers.put(task));
         }
         self.part();
-        let before = self.backlog.held();
-        if let Err(error) = self.backlog.send(&self.out, &mut &self.seat.stream) {
-            self.conn.broken(&error);
-        }
-        self.conn.owes(before, self.backlog.held());
-        self.out.clear(KEEP);
     }
 
     /// Sees whether the daemon is about to end, or others need the place.
@@ -263,9 +291,15 @@ impl Attendant {
     /// Sends what waits; it blocks for a while only, so that a peer that never reads runs into its deadline.
     fn flush(&mut self) {
         if let Err(error) = self.backlog.flush(&mut &self.seat.stream) {
-            self.conn.broken(&error);
+            self.broken(&error);
         }
         self.tick_if_due();
+    }
+
+    /// Nothing can be sent any more, and what waits need not.
+    fn broken(&mut self, error: &io::Error) {
+        self.backlog = Backlog::default();
+        self.conn.broken(error);
     }
 
     fn read(&mut self, buffer: &mut [u8]) {
@@ -280,7 +314,7 @@ impl Attendant {
         match ready {
             Ok(true) => {}
             Ok(false) => return self.tick_if_due(),
-            Err(error) => return self.conn.broken(&error),
+            Err(error) => return self.broken(&error),
         }
         match (&self.seat.stream).read(buffer) {
             // It says nothing about the peer: first the session has its last words.
@@ -294,7 +328,7 @@ impl Attendant {
                     return;
                 }
             }
-            Err(error) => self.conn.broken(&error),
+            Err(error) => self.broken(&error),
         }
         // Bytes that keep coming must not keep a deadline from being seen.
         self.tick_if_due();
