@@ -92,7 +92,7 @@ impl<S> Visitor<S> {
     ) -> Admission {
         let admission = gate.admit(self.door.name(), self.peer.ip(), now, make_room);
         let peer = self.peer;
-        if let Admission::Refused(_, why) | Admission::TurnedAway(why) = &admission {
+        if let Some(why) = admission.refusal() {
             REFUSED.log(log::Level::Warn, now, format_args!("refused {peer}: {why}"));
         }
         admission

@@ -164,6 +164,16 @@ pub(super) enum Admission {
     TurnedAway(Refusal),
 }
 
+impl Admission {
+    /// Why not.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Welcome(_) => None,
+            Self::Refused(_, why) | Self::TurnedAway(why) => Some(*why),
+        }
+    }
+}
+
 /// The right to be in, given back when it is dropped.
 pub(super) struct Permit {
     gate: Arc<Gate>,

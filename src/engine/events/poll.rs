@@ -2,8 +2,9 @@
 
 #[cfg(test)]
 pub(in crate::engine) mod by_hand;
+mod newcomers;
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -15,16 +16,16 @@ use super::asks::Asks;
 use super::link::{Link, Readiness, Socket, Step};
 use super::slots::Slots;
 use super::{Handle, Inbox};
-use crate::engine::accept::{Acceptor, Host, Visitor};
+use crate::engine::accept::Acceptor;
 use crate::engine::conn::{Conn, Stage, Turn};
 use crate::engine::places::Places;
 use crate::engine::published::Look;
 use crate::engine::rehearsal::{Scene, rehearse};
-use crate::engine::seldom::Seldom;
 use crate::engine::task::{Mailbox, Name, Parcel, Task};
 use crate::engine::timers::Timers;
-use crate::engine::{HAS_LOOSE, House, KEEP_LIMIT, READ_LIMIT, Vigil};
+use crate::engine::{House, KEEP_LIMIT, READ_LIMIT, Vigil};
 use crate::session::{Output, Standing};
+use newcomers::Receiving;
 
 /// The token of a loop's waker.
 pub(super) const WAKER: Token = Token(usize::MAX);
@@ -61,32 +62,11 @@ pub(in crate::engine) struct Loop<S> {
     out: Output,
 }
 
-/// A loop that takes visitors in during a turn.
-struct Receiving<'a, 'b> {
-    by: &'a mut Loop<TcpStream>,
-    turn: &'a Turn<'b>,
-}
-
-impl Host for Receiving<'_, '_> {
-    fn has_room(&mut self, now: Instant) -> bool {
-        let Loop { house, places, slots, .. } = self.by;
-        house.gate.room_for_pending().is_some_and(|room| room > 0) || places.have_ripe(now, slots)
-    }
-
-    fn take_in(&mut self, visitor: Visitor<TcpStream>, _: Instant) -> io::Result<()> {
-        self.by.take_in(visitor, self.turn);
-        Ok(())
-    }
-}
-
 /// Counts one connection in another loop's load.
 fn move_load<S>(from: &Handle<S>, to: &Handle<S>) {
     from.load.fetch_sub(1, Ordering::Relaxed);
     to.load.fetch_add(1, Ordering::Relaxed);
 }
-
-/// Connections that cannot be registered are dropped, which a log line a minute tells.
-static UNREGISTERED: Seldom = Seldom::new();
 
 impl Loop<TcpStream> {
     /// Serves until the daemon ends and the last connection is gone.
@@ -291,49 +271,13 @@ impl<S: Socket> Loop<S> {
         self.turn(slot, turn);
     }
 
-    /// Takes a new connection in.
-    pub(super) fn take_in(&mut self, visitor: Visitor<S>, turn: &Turn<'_>) {
-        let gate = Arc::clone(&self.house.gate);
-        let admission = visitor.ask(&gate, turn.now, &mut || HAS_LOOSE && self.oust_loosest(turn));
-        let settled = visitor.settle(admission, turn.now, &mut self.out);
-        let Some((stream, conn)) = settled.filter(|_| self.stage == Stage::Running) else {
-            return self.out.clear(KEEP_LIMIT);
-        };
-        self.inbox.handle.load.fetch_add(1, Ordering::Relaxed);
-        let Some(slot) = self.seat(Box::new(Link::new(stream, conn)), turn) else {
-            return self.out.clear(KEEP_LIMIT);
-        };
-        if let Some(link) = self.slots.at(slot) {
-            link.conn.open(turn, &mut self.out);
-            self.pass_on(slot);
-            self.turn(slot, turn);
-        }
-        if self.slots.at(slot).is_some_and(|link| link.conn.is_pending()) {
-            self.places.note(self.slots.name(slot).into(), turn.now, &mut self.slots);
-            if gate.room_for_pending().is_none()
-                && let Some(oldest) = self.places.oldest(turn.now, &mut self.slots)
-            {
-                self.end(Name::from(oldest).slot, Conn::give_way, turn);
-            }
-        }
-    }
-
-    /// Has the one give way from whom nothing has come for longest, if it is long enough.
-    fn oust_loosest(&mut self, turn: &Turn<'_>) -> bool {
-        let seconds = self.house.gate.limits().give_way as u64;
-        if seconds == 0 {
-            return false;
-        }
-        let least = Duration::from_secs(seconds);
-        let Some(loosest) = self.places.loosest(turn.now, least, &mut self.slots) else { return false };
-        self.end(Name::from(loosest).slot, Conn::give_way, turn);
-        true
-    }
-
     /// Takes a connection from another loop, which has counted it in this one's load already. What it has
     /// been sent meanwhile shows with the first event.
     fn take_over(&mut self, link: Box<Link<S>>, turn: &Turn<'_>) {
-        let Some(slot) = self.seat(link, turn) else { return };
+        let slot = match self.seat(link) {
+            Ok(slot) => slot,
+            Err((error, link)) => return drop(self.give_up(&error, link)),
+        };
         if self.stage == Stage::Stopping {
             self.end(slot, Conn::shut_down, turn);
         }
@@ -346,21 +290,6 @@ impl<S: Socket> Loop<S> {
         how(&mut link.conn, turn, &mut self.out);
         self.pass_on(slot);
         self.turn(slot, turn);
-    }
-
-    /// Gives a connection a slot and has its socket watched.
-    fn seat(&mut self, mut link: Box<Link<S>>, turn: &Turn<'_>) -> Option<u32> {
-        let slot = self.slots.vacancy();
-        let watched = link.stream.register(self.poll.registry(), Token(slot as usize));
-        if let Err(error) = watched {
-            UNREGISTERED.log(log::Level::Warn, turn.now, format_args!("cannot watch a connection: {error}"));
-            self.inbox.handle.load.fetch_sub(1, Ordering::Relaxed);
-            link.conn.broken(&error);
-            Task::partings(&mut link.conn).for_each(|task| self.asks.push(task));
-            return None;
-        }
-        self.slots.fill(slot, link);
-        Some(slot)
     }
 
     /// Hands a connection that has settled to the loop that has the fewest, if this one has too many and

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use super::{Shared, receive};
 use crate::engine::accept::{Host, Visitor, turn_away};
-use crate::engine::limits::Admission;
 use crate::engine::places::Places;
 use crate::engine::{HAS_LOOSE, Vigil};
 use crate::session::{Door, Output, Refusal};
@@ -39,10 +38,7 @@ impl Host for Lobby {
         *met += 1;
         let admission =
             visitor.ask(&shared.house.gate, now, &mut || HAS_LOOSE && oust_loosest(shared, places, now));
-        let refusal = match &admission {
-            Admission::Welcome(_) => None,
-            Admission::Refused(_, why) | Admission::TurnedAway(why) => Some(*why),
-        };
+        let refusal = admission.refusal();
         let (door, mut out) = (visitor.door(), Output::default());
         let Some((stream, conn)) = visitor.settle(admission, now, &mut out) else { return Ok(()) };
         if let Err((error, stream)) = receive(stream.into(), conn, out, *met, shared, vigil) {

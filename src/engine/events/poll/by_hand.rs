@@ -53,7 +53,7 @@ impl<S: Socket> Loop<S> {
             }
         }
         self.go_on(unfinished, &turn);
-        visitors.into_iter().for_each(|visitor| self.take_in(visitor, &turn));
+        visitors.into_iter().for_each(|visitor| self.take_in(visitor, &turn).unwrap());
         self.conclude(&mut turn);
     }
 
