@@ -59,15 +59,16 @@ impl Places {
     }
 
     /// Has somebody who is pending stand at the front. Whoever waited for us when it was his turn is in no line
-    /// afterwards, so that all are looked at now and then where there is none.
+    /// afterwards, so that all are looked at now and then where there is none; in which order does not matter any more.
     fn have_somebody_in_front(&mut self, now: Instant, guests: &mut dyn Guests) {
         self.forget_settled(guests);
         if self.pending.is_empty() && self.look_for_pending.is_none_or(|look| look <= now) {
             self.look_for_pending = Some(now + LOOK_AGAIN);
-            let mut all = guests.all();
-            all.sort_unstable();
-            all.retain(|&guest| guests.standing(guest) == Some(Standing::Pending));
-            self.pending = all.into_iter().map(|guest| (guest, now)).collect();
+            for guest in guests.all() {
+                if guests.standing(guest) == Some(Standing::Pending) {
+                    self.pending.push_back((guest, now));
+                }
+            }
         }
     }
 
