@@ -121,6 +121,7 @@ impl<S: Socket> Visitor<S> {
 
 /// Tells somebody at once why he cannot be let in, and closes the connection, whose calls never wait. What he has sent is
 /// read, or that would take back what he is told. What he sends later may: nobody stays to read that.
+#[cold]
 pub(super) fn turn_away(mut stream: impl Socket, door: &dyn Door, why: Refusal) {
     let told = door.refusal(why);
     let mut sent = [0; 4096];

@@ -24,7 +24,7 @@ use super::published::Look;
 use super::rehearsal::{Scene, rehearse};
 use super::seldom::Seldom;
 use super::task::Mail;
-use super::{FLUSH_LIMIT, HAS_TOIL, LINGER_LIMIT, MESSAGES_PER_TURN, PARTING_LIMIT};
+use super::{FLUSH_LIMIT, HAS_TOIL, HAS_WAITING, LINGER_LIMIT, MESSAGES_PER_TURN, PARTING_LIMIT};
 use crate::roll::Member;
 use crate::session::{Ask, Caller, Door, Event, Fault, Output, Refusal, Session};
 use crate::wire::Buffer;
@@ -260,7 +260,7 @@ impl Conn {
         if hears_more {
             self.enter(Phase::Lingering { until: until.min(now + LINGER_LIMIT) }, "all is said");
         } else {
-            self.enter(Phase::Over, "all is said, and nobody is there any more who could say something");
+            self.enter(Phase::Over, "all is said, and nobody is there");
         }
         hears_more
     }
@@ -356,7 +356,9 @@ impl Conn {
         self.settle_if_it_has();
         if out.has_ask() {
             self.phase = Phase::Asking;
-            self.permit.wait();
+            if HAS_WAITING {
+                self.permit.wait();
+            }
             if HAS_TOIL {
                 self.ration(turn.now, out);
             }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::HAS_COOLDOWNS;
 use super::cooldown::Cooldowns;
 use super::rations::Rations;
 use super::sources::{Source, Sources};
+use super::{HAS_COOLDOWNS, HAS_WAITING};
 use crate::session::{Excess, Refusal};
 
 /// How many connections may be told at a time that they cannot be let in, and stay until they have heard it; beyond, they
@@ -343,7 +343,7 @@ impl Permit {
     /// Its holder waits for us no longer.
     #[inline]
     pub(super) fn go_on(&mut self) {
-        if self.holder == Holder::Waiting {
+        if HAS_WAITING && self.holder == Holder::Waiting {
             self.holder = Holder::Pending;
             self.gate.pending.fetch_add(1, Ordering::Relaxed);
         }
@@ -351,8 +351,8 @@ impl Permit {
 
     /// Its holder is pending no longer.
     pub(super) fn settle(&mut self) {
-        self.wait();
-        if self.holder == Holder::Waiting {
+        if self.is_pending() {
+            self.wait();
             self.holder = Holder::Settled;
             self.gate.sources.settle(self.source);
         }

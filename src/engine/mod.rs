@@ -176,6 +176,8 @@ struct Vigil {
 /// Whether any door that is built in has slow work done, or a clerk: the bare daemon goes without what is for them.
 const HAS_TOIL: bool = cfg!(any(test, feature = "toil"));
 const HAS_CLERKS: bool = cfg!(any(test, feature = "clerks"));
+/// Whether somebody who is pending may wait for us, and be pending again afterwards.
+const HAS_WAITING: bool = HAS_TOIL || HAS_CLERKS;
 /// Whether any door that is built in has addresses cool down: those do that have slow work done.
 const HAS_COOLDOWNS: bool = HAS_TOIL;
 /// Whether any door that is built in has sessions that are loose.

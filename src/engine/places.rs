@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::HAS_WAITING;
 use crate::session::Standing;
 
 /// Below this number nobody looks whether all of them are still pending.
@@ -62,7 +63,7 @@ impl Places {
     /// afterwards, so that all are looked at now and then where there is none; in which order does not matter any more.
     fn have_somebody_in_front(&mut self, now: Instant, guests: &mut dyn Guests) {
         self.forget_settled(guests);
-        if self.pending.is_empty() && self.look_for_pending.is_none_or(|look| look <= now) {
+        if HAS_WAITING && self.pending.is_empty() && self.look_for_pending.is_none_or(|look| look <= now) {
             self.look_for_pending = Some(now + LOOK_AGAIN);
             for guest in guests.all() {
                 if guests.standing(guest) == Some(Standing::Pending) {

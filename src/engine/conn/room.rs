@@ -55,6 +55,7 @@ impl Conn {
     }
 
     /// Notes that `owed` bytes wait to be sent, where it was `before` a moment ago.
+    #[inline(never)]
     pub(in crate::engine) fn owes(&self, before: usize, owed: usize) {
         let gate = self.permit.gate();
         let high_mark = gate.limits().high_mark;

@@ -172,6 +172,7 @@ impl<S: Socket> Link<S> {
     }
 
     /// Nothing can be sent any more, and what waits need not.
+    #[cold]
     fn broken(&mut self, error: &io::Error) {
         self.backlog = Backlog::default();
         self.conn.broken(error);

@@ -94,7 +94,7 @@ impl<S> Handle<S> {
 impl<S: Socket> Mailbox for Handle<S> {
     fn post(&self, name: Name, reply: Reply) {
         let posted = self.replies.try_send((name, Parcel::Reply(reply)));
-        assert!(posted.is_ok(), "a loop never has more asks out than its mailbox takes replies");
+        assert!(posted.is_ok(), "there is room for every reply");
         self.wake();
     }
 

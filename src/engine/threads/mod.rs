@@ -223,7 +223,8 @@ impl Attendant {
         let has_come = next.is_some();
         while let Some(found) = next {
             self.unpack(found);
-            next = self.seat.letterbox.look();
+            // Where there are no letters, nothing comes but one answer at a time.
+            next = if HAS_CLERKS { self.seat.letterbox.look() } else { None };
             if next.is_some() {
                 // Each write may block, so that there is one for all of it.
                 self.put_off();
@@ -250,8 +251,7 @@ impl Attendant {
         if let Err(error) = self.backlog.send(&self.out, &mut &self.seat.stream) {
             self.broken(&error);
         }
-        self.conn.owes(0, self.backlog.held());
-        self.out.clear(KEEP);
+        self.settle(0);
     }
 
     /// Passes on what the connection has to ask, and keeps for later what it has to say.
@@ -261,6 +261,11 @@ impl Attendant {
         if !self.out.is_empty() {
             self.backlog.append(&self.out);
         }
+        self.settle(before);
+    }
+
+    /// What was to be said is sent or waits, where `before` bytes did.
+    fn settle(&mut self, before: usize) {
         self.conn.owes(before, self.backlog.held());
         self.out.clear(KEEP);
     }
@@ -297,6 +302,7 @@ impl Attendant {
     }
 
     /// Nothing can be sent any more, and what waits need not.
+    #[cold]
     fn broken(&mut self, error: &io::Error) {
         self.backlog = Backlog::default();
         self.conn.broken(error);

@@ -102,6 +102,7 @@ impl<S: Socket> Loop<S> {
     }
 
     /// Ends a connection that has no slot, and leaves its socket.
+    #[cold]
     pub(super) fn give_up(&mut self, error: &io::Error, mut link: Box<Link<S>>) -> S {
         self.inbox.handle.load.fetch_sub(1, Ordering::Relaxed);
         link.conn.broken(error);
