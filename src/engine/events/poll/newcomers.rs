@@ -56,7 +56,7 @@ impl<S: Socket> Loop<S> {
                 if refusal.is_none() {
                     gate.regret();
                 }
-                let stream = self.give_up(&error, link);
+                let stream = self.give_up(&error, *link);
                 turn_away(stream, &*door, refusal.unwrap_or(Refusal::Full));
                 return Err(error);
             }
@@ -103,7 +103,7 @@ impl<S: Socket> Loop<S> {
 
     /// Ends a connection that has no slot, and leaves its socket.
     #[cold]
-    pub(super) fn give_up(&mut self, error: &io::Error, mut link: Box<Link<S>>) -> S {
+    pub(super) fn give_up(&mut self, error: &io::Error, mut link: Link<S>) -> S {
         self.inbox.handle.load.fetch_sub(1, Ordering::Relaxed);
         link.conn.broken(error);
         Task::partings(&mut link.conn).for_each(|task| self.asks.push(task));
