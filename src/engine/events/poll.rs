@@ -276,7 +276,7 @@ impl<S: Socket> Loop<S> {
     fn take_over(&mut self, link: Box<Link<S>>, turn: &Turn<'_>) {
         let slot = match self.seat(link) {
             Ok(slot) => slot,
-            Err((error, link)) => return drop(self.give_up(&error, *link)),
+            Err((error, mut link)) => return self.give_up(&error, &mut link),
         };
         if self.stage == Stage::Stopping {
             self.end(slot, Conn::shut_down, turn);

@@ -11,8 +11,8 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use parking_lot::{Condvar, Mutex};
 
-use crate::engine::OWED_LIMIT;
 use crate::engine::task::{Mail, Mailbox, Name, Parcel, Reply};
+use crate::engine::{HAS_CLERKS, OWED_LIMIT};
 
 const BYTES: Token = Token(0);
 const LETTERS: Token = Token(1);
@@ -81,7 +81,7 @@ impl Letterbox {
 
     fn arrived(&self) {
         self.arrived.notify_one();
-        if let Some(Err(error)) = self.waker.as_ref().map(Waker::wake) {
+        if let Some(Err(error)) = self.waker.as_ref().filter(|_| HAS_CLERKS).map(Waker::wake) {
             log::error!("a connection's thread cannot be woken: {error}");
         }
     }

@@ -179,7 +179,10 @@ impl Attendant {
             self.look_up();
             let wants = self.conn.wants();
             // Before it is sent what waits, which a peer that does not read makes last.
-            if (self.ear.is_some() || wants == Wants::Answer) && wants != Wants::Close && self.unpack_all() {
+            if (HAS_CLERKS && self.ear.is_some() || wants == Wants::Answer)
+                && wants != Wants::Close
+                && self.unpack_all()
+            {
                 self.tick_if_due();
                 continue;
             }
@@ -310,7 +313,7 @@ impl Attendant {
 
     fn read(&mut self, buffer: &mut [u8]) {
         let began = Instant::now();
-        let ready = match &mut self.ear {
+        let ready = match self.ear.as_mut().filter(|_| HAS_CLERKS) {
             Some(ear) => {
                 let patience = self.conn.deadline().map(|deadline| deadline.saturating_duration_since(began));
                 ear.hears(&self.seat.stream, patience)

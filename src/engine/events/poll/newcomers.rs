@@ -51,13 +51,13 @@ impl<S: Socket> Loop<S> {
         self.inbox.handle.load.fetch_add(1, Ordering::Relaxed);
         let slot = match self.seat(Box::new(Link::new(stream, conn))) {
             Ok(slot) => slot,
-            Err((error, link)) => {
+            Err((error, mut link)) => {
                 self.out.clear(KEEP_LIMIT);
                 if refusal.is_none() {
                     gate.regret();
                 }
-                let stream = self.give_up(&error, *link);
-                turn_away(stream, &*door, refusal.unwrap_or(Refusal::Full));
+                self.give_up(&error, &mut link);
+                turn_away(link.stream, &*door, refusal.unwrap_or(Refusal::Full));
                 return Err(error);
             }
         };
@@ -101,12 +101,11 @@ impl<S: Socket> Loop<S> {
         }
     }
 
-    /// Ends a connection that has no slot, and leaves its socket.
+    /// Ends a connection that has no slot.
     #[cold]
-    pub(super) fn give_up(&mut self, error: &io::Error, mut link: Link<S>) -> S {
+    pub(super) fn give_up(&mut self, error: &io::Error, link: &mut Link<S>) {
         self.inbox.handle.load.fetch_sub(1, Ordering::Relaxed);
         link.conn.broken(error);
         Task::partings(&mut link.conn).for_each(|task| self.asks.push(task));
-        link.stream
     }
 }
