@@ -16,7 +16,8 @@ use crate::session::{
 };
 
 /// A line is for the clerk, who passes it on to everybody, and then answers `ok`; `slow` and `late` are toiled over,
-/// `dear` is rationed, and at `rest` a guest rests; at `sleep` for a long time.
+/// `dear` is rationed, and at `rest` a guest rests; at `sleep` for a long time. `join` puts a guest on the roll; at `choke`
+/// he is sent more than he takes, and told that he has done something bad, as at `bad`.
 struct Hall {
     /// How firmly guests are in when they come.
     standing: Standing,

@@ -14,7 +14,7 @@ fn roomy() -> Limits {
     Limits { high_mark: 65_536, ..Limits::unbounded(10) }
 }
 
-/// As many are on the roll.
+/// How many are on the roll.
 fn present(house: &House) -> usize {
     house.engine.published().read(crate::roll::Roll::len)
 }
